@@ -1,0 +1,34 @@
+# Two commands matter: `make run` starts Estafette on loopback, `make test` runs everything.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+.PHONY: run test lint simulate bench clean
+
+$(VENV)/.run: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/.test: pyproject.toml $(VENV)/.run
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[postgres,test]'
+	touch $@
+
+run: $(VENV)/.run  ## start Estafette with SQLite on loopback; prints URLs, API key and secret
+	$(BIN)/estafette demo
+
+test: $(VENV)/.test lint  ## lint, types and the whole test suite
+	$(BIN)/pytest -q -n 2 $(ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check src tests bench
+	$(BIN)/mypy
+
+SEEDS ?= 1000
+simulate: $(VENV)/.test  ## the whole platform in simulated time, SEEDS lives of it; a failing one is made small and its story told
+	$(BIN)/python -m tests.simulation.run --seeds $(SEEDS) $(ARGS)
+
+bench: $(VENV)/.test  ## compare with Postfix and Postfix + OpenDKIM in one run (needs those Debian packages)
+	$(BIN)/python -m bench.relay $(ARGS)
+
+clean:
+	rm -rf $(VENV) data .pytest_cache .mypy_cache .ruff_cache

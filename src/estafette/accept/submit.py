@@ -1,0 +1,164 @@
+"""The one door: whatever comes in by SMTP, HTTP or as a campaign becomes a committed submission here.
+
+    door = SubmitDoor(store, clock, ids, worker_id, ...)
+    accepted = await door.submit([Request(...)])       # returned = durable
+
+A message whose path is worked by this very process is inserted as claimed by it and handed to the engine with its content still in memory,
+after the commit; all others wait in the queue for their owner, who is woken.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from estafette import maillog
+from estafette.accept.examine import Examined, accepted_content
+from estafette.accept.ids import IdMaker
+from estafette.clock import SECOND_US, Clock
+from estafette.mail import trace
+from estafette.mail.address import Address, is_deliverable_domain
+from estafette.model import Accepted, Account, Claimed, Content, Door, NewMessage, Options, Reason, State, Submission
+from estafette.queue.lanes import lane_of
+from estafette.queue.paths import Place
+from estafette.store.seam import Store
+
+IMPOSSIBLE = Reason("domain", "typofix")
+
+
+class Sender(Protocol):
+    """The sending side of this process; `deliver.engine` implements it."""
+
+    def place(self, domain: str, size_bytes: int) -> Place:
+        """Where mail to a domain goes, as far as it is known without asking anybody."""
+
+    def offer(self, claims: Sequence[Claimed], content: Content) -> None:
+        """Messages just committed as claimed by this process."""
+
+    def wake(self) -> None:
+        """Something was put into the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    address: Address
+    notify: str = ""
+    orcpt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One submission as a door hands it over: checked, authorised, not yet stored."""
+
+    account: Account
+    door: Door
+    reverse_path: str
+    recipients: tuple[Recipient, ...]
+    raw: bytes
+    examined: Examined
+    options: Options
+    hello: str
+    peer: str
+    protocol: str  # ESMTPA, ESMTPSA, HTTP, ...
+    smtputf8: bool = False
+    due_at: int = 0  # scheduled sending, 0 = now
+    idempotency_key: str = ""
+    fingerprint: bytes = b""
+    answer: Callable[[Sequence[int]], bytes] | None = None  # the answer to keep for the key, given the message ids
+
+
+NOWHERE = Place("", False)
+
+
+class SubmitDoor:
+    """See the module. One per worker process."""
+
+    def __init__(self, store: Store, clock: Clock, ids: IdMaker, worker_id: int, hostname: str, give_up_after_s: float, sender: Sender | None) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._worker_id = worker_id
+        self._hostname = hostname
+        self._give_up_after_us = int(give_up_after_s * SECOND_US)
+        self._sender = sender
+        self._running: set[asyncio.Task[list[Accepted]]] = set()
+
+    async def submit(self, requests: Sequence[Request]) -> list[Accepted]:
+        """Commit all requests together. Raises StoreFault: then nothing was accepted.
+
+        Whoever waits for it may be cancelled (a client that is gone, the end of the drain); what is committed as ours is handed over all the same.
+        """
+        task = asyncio.create_task(self._submit(requests))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def _submit(self, requests: Sequence[Request]) -> list[Accepted]:
+        submissions = [self._submission(request) for request in requests]
+        accepted = await self._store.accept_many(submissions)
+        for request, submission, result in zip(requests, submissions, accepted, strict=True):
+            self._hand_over(request, submission, result)
+        return accepted
+
+    def _submission(self, request: Request) -> Submission:
+        now = self._clock.now_us()
+        due_at = max(now, request.due_at)
+        lane = lane_of(request.options.priority)
+        messages = []
+        for recipient in _merged(request.recipients):
+            address = recipient.address
+            message_id = self._ids.next(now)
+            is_possible = is_deliverable_domain(address.domain)
+            place = self._sender.place(address.domain, len(request.raw)) if self._sender and is_possible else NOWHERE
+            is_ours = place.is_ours and due_at <= now
+            messages.append(
+                NewMessage(
+                    message_id, str(address), address.key, address.domain,
+                    State.BLOCKED if not is_possible else State.SENT if is_ours else State.QUEUED,
+                    reason=Reason() if is_possible else IMPOSSIBLE,
+                    site=place.site, owner=self._worker_id if is_ours else 0, lane=lane,
+                    notify=recipient.notify, orcpt=recipient.orcpt,
+                )
+            )  # fmt: skip
+        first = messages[0].id
+        received = trace.received(request.hello, request.peer, self._hostname, request.protocol, first, now)
+        content = accepted_content(request.raw, request.examined.header, received, f"{first:x}@{self._hostname}", now)
+        return Submission(
+            first, request.account.id, request.door, request.reverse_path, str(request.examined.author.address), request.examined.subject,
+            request.options, now, due_at, due_at + self._give_up_after_us, content, tuple(messages),
+            smtputf8=request.smtputf8 or request.examined.smtputf8,
+            idempotency_key=request.idempotency_key, fingerprint=request.fingerprint,
+            answer=request.answer([m.id for m in messages]) if request.answer else b"",
+        )  # fmt: skip
+
+    def _hand_over(self, request: Request, submission: Submission, result: Accepted) -> None:
+        if result.replayed_answer is not None:
+            maillog.accepted_before(request.account.name, request.door.value, request.idempotency_key)
+            return
+        maillog.accepted(submission.id, request.account.name, request.door.value, len(result.messages), len(submission.content),
+                         submission.reverse_path, submission.author, request.peer)  # fmt: skip
+        claims, is_waiting = [], False
+        for m in result.messages:
+            if m.state is State.BLOCKED:
+                maillog.blocked(m.id, m.recipient, m.reason.related_to, m.reason.error)
+            elif m.owner:
+                claims.append(Claimed(m.id, submission.id, submission.account_id, m.recipient, m.domain, m.site, m.lane, 0,
+                                      submission.accepted_at, submission.due_at, submission.deadline_at, m.owner, m.notify, m.orcpt))  # fmt: skip
+            else:
+                is_waiting = True
+        if self._sender is None:
+            return
+        if claims:
+            content = Content(submission.id, submission.account_id, submission.reverse_path, submission.author, submission.options,
+                              submission.accepted_at, submission.smtputf8, submission.content)  # fmt: skip
+            self._sender.offer(claims, content)
+        if is_waiting:
+            self._sender.wake()
+
+
+def _merged(recipients: Sequence[Recipient]) -> list[Recipient]:
+    """The same address twice in one submission is one message; the first mention counts."""
+    seen: dict[str, Recipient] = {}
+    for recipient in recipients:
+        seen.setdefault(recipient.address.key, recipient)
+    return list(seen.values())

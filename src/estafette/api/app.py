@@ -1,0 +1,103 @@
+"""Puts the routes together. Every route stands in docs/reference/http-api.md; a test sees to it.
+
+Access is decided by route: whatever is not wrapped by `guarded` is open (`/healthz` alone).
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from estafette import maillog
+from estafette.accept.credentials import Doorkeeper
+from estafette.accept.limits import Bucket, Budget
+from estafette.accept.submit import SubmitDoor
+from estafette.api.desk import Desk, Endpoint, answer, guarded
+from estafette.api.errors import Problem, entry
+from estafette.api.message import history, message, messages, unknown_resource
+from estafette.api.send import send
+from estafette.api.send_rules import DEFAULT_RULES, Rules
+from estafette.clock import Clock
+from estafette.store.seam import Store, StoreFault
+
+HEALTH_WITHIN_S: Final = 5.0
+TEXTS: Final = {404: "There is nothing at this path.", 405: "This path does not take this method."}
+
+
+def make_app(
+    store: Store,
+    keeper: Doorkeeper,
+    door: SubmitDoor,
+    clock: Clock,
+    *,
+    public_url: str,
+    max_body_bytes: int,
+    is_closing: Callable[[], bool],
+    rules: Rules = DEFAULT_RULES,
+    buckets: dict[int, Bucket] | None = None,
+    budget: Budget | None = None,
+    body_within_s: float = 120.0,
+    has_disk: Callable[[], bool] = lambda: True,
+    routes: Sequence[Route] = (),
+) -> Starlette:
+    """The application. `buckets`, `budget` and `has_disk` are shared with the SMTP door when both are in one process: limits hold for both together;
+    `routes` are others that the same listener serves."""
+    desk = Desk(store, keeper, door, clock, public_url.rstrip("/"), max_body_bytes, is_closing, rules,
+                {} if buckets is None else buckets, budget, body_within_s, has_disk)  # fmt: skip
+
+    async def healthz(request: Request) -> Response:
+        return await _healthz(desk)
+
+    async def failed(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+        return answer(status, entry(Problem("", status, TEXTS.get(status, "The request cannot be answered.")), desk.identifier()), headers)
+
+    app = Starlette(
+        routes=[
+            *routes,
+            _route("/healthz", healthz, "GET"),
+            _route("/v3.1/send", _v31(desk, send), "POST"),
+            _route("/v3/REST/message", _v3(desk, messages), "GET"),
+            _route("/v3/REST/message/{id}", _v3(desk, message), "GET"),
+            _route("/v3/REST/messagehistory/{id}", _v3(desk, history), "GET"),
+            _route("/v3/REST/{resource:path}", _v3(desk, unknown_resource), "GET", "POST", "PUT", "DELETE"),
+        ],
+        exception_handlers={HTTPException: failed},
+    )
+    app.router.redirect_slashes = False  # a redirect would repeat a POST, or lose it
+    return app
+
+
+def _route(path: str, endpoint: Callable[[Request], Awaitable[Response]], *methods: str) -> Route:
+    """A route in any case: clients write REST and rest, and the oldest lower-case whole paths (contract 5.1)."""
+    route = Route(path, endpoint, methods=methods)
+    route.path_regex = re.compile(route.path_regex.pattern, re.IGNORECASE)
+    return route
+
+
+def _v31(desk: Desk, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    return guarded(desk, endpoint, is_v3=False)
+
+
+def _v3(desk: Desk, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    return guarded(desk, endpoint, is_v3=True)
+
+
+async def _healthz(desk: Desk) -> Response:
+    """Fit to take requests: the store answers and we are not closing."""
+    if desk.is_closing():
+        return answer(503, {"status": "closing"})
+    try:
+        async with asyncio.timeout(HEALTH_WITHIN_S):
+            await desk.store.newest_id()
+    except (StoreFault, TimeoutError) as fault:
+        maillog.fault("healthz", "", fault)
+        return answer(503, {"status": "store unavailable"})
+    return answer(200, {"status": "ok"})

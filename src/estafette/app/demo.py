@@ -1,0 +1,141 @@
+"""`estafette demo`: the real platform on loopback with a first account, and a small Internet beside it. Nothing leaves the machine."""
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from estafette import log
+from estafette.app.sockets import Listener
+from estafette.app.supervisor import serve
+from estafette.clock import SystemClock
+from estafette.config import Config
+from estafette.demo.certificate import self_signed
+from estafette.demo.internet import Internet
+from estafette.quantities import Endpoint
+from estafette.settings import ConfigError
+from estafette.status.blocking import StatusPolicy
+from estafette.store.opening import open_store
+from estafette.vault import new_dkim_key, open_vault
+
+ACCOUNT: Final = "demo"
+DOMAIN: Final = "demo.example"
+RETRIES_S: Final = (5.0, 10.0, 20.0, 30.0)
+GIVE_UP_S: Final = 120.0
+
+TEXT: Final = """
+Estafette runs on this machine only; nothing leaves it. Mail goes to a small simulated Internet.
+
+  SMTP      {smtp}        HTTP      {http}
+  API key   {key}
+  secret    {secret}
+
+Send a mail by SMTP:
+
+  printf 'From: hello@{domain}\\nTo: jo@gmail.test\\nSubject: First mail\\n\\nHello\\n' |
+  curl --url smtp://{smtp} --user {key}:{secret} --mail-from hello@{domain} --mail-rcpt jo@gmail.test --crlf -T -
+
+and one by HTTP:
+
+  curl -s -u {key}:{secret} {http}/v3.1/send -H 'Content-Type: application/json' -d \\
+    '{{"Messages":[{{"From":{{"Email":"hello@{domain}"}},"To":[{{"Email":"nobody@orange.test"}}],"Subject":"Second mail","TextPart":"Hello"}}]}}'
+
+See what became of them, from another terminal in this folder:
+
+  {command} message list
+  {command} message show ID
+
+Any domain takes mail; gmail.test, outlook.test, yahoo.test, orange.test, free.test, corp.test, old.test, slow.test and dead.test each have their habits.
+nobody@ is refused, full@ is over quota, grey@ is greylisted, spam@ is rejected after the content, wherever they are.
+Stop with Ctrl-C; what was accepted and not yet delivered goes on at the next start.
+"""
+
+
+def demo(config: Config) -> int:
+    """Run until SIGINT or SIGTERM; the exit code."""
+    if config.database.sqlite_path is None:
+        raise ConfigError(["estafette demo works with SQLite; estafette serve works with PostgreSQL too"])
+    quiet = dataclasses.replace(config.log, level="warning" if config.log.level == "info" else config.log.level)
+    log.configure(quiet.level, quiet.format)
+    inbound_port = config.inbound.listen[0].port if config.inbound.listen else 0
+    pid, dns_port, mail_port = _start_internet(inbound_port, next(iter(config.inbound.fbl_addresses), ""))
+    try:
+        delivery = dataclasses.replace(
+            config.delivery, port=mail_port, dns=(Endpoint("127.0.0.1", dns_port),), retry_s=RETRIES_S, give_up_after_s=GIVE_UP_S, ipv6=False
+        )
+        ours = dataclasses.replace(config, delivery=delivery, log=quiet)
+        key, secret = asyncio.run(_first_account(ours))
+        return serve(ours, lambda listeners: _tell(listeners, key, secret))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
+
+
+def _start_internet(inbound_port: int, fbl_address: str) -> tuple[int, int, int]:
+    """(process id, port of the DNS, port of the mail servers) of the simulated Internet in a process of its own."""
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's; it ends us last
+        with contextlib.suppress(BaseException):
+            asyncio.run(_be_internet(writing, inbound_port, fbl_address))
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        told = pipe.readline().split()
+    if len(told) != 2:
+        os.waitpid(pid, 0)
+        raise ConfigError(["the simulated Internet did not start: are the loopback addresses 127.0.77.1 and following usable?"])
+    return pid, int(told[0]), int(told[1])
+
+
+async def _be_internet(writing: int, inbound_port: int, fbl_address: str) -> None:
+    clock = SystemClock()
+    async with Internet(clock, inbound_port=inbound_port, fbl_address=fbl_address, tls=self_signed("mx.any.test", clock)) as internet:
+        os.write(writing, f"{internet.dns.rpartition(':')[2]} {internet.port}\n".encode())
+        os.close(writing)
+        await asyncio.Event().wait()
+
+
+async def _first_account(config: Config) -> tuple[str, str]:
+    """Key and secret of the demo's account; they are kept beside the database, so that a second start prints the same."""
+    clock = SystemClock()
+    store = await open_store(config.database.url, StatusPolicy(config.blocking.hard_bounce_days, config.blocking.soft_bounce_days), clock)
+    try:
+        assert config.database.sqlite_path is not None
+        file = config.database.sqlite_path.with_suffix(".demo.json")
+        account = await store.account(ACCOUNT) or await store.add_account(ACCOUNT, clock.now_us())
+        await store.add_domain(account.id, DOMAIN, True, clock.token_bytes(16).hex(), clock.now_us())
+        if not await store.dkim_keys(account.id, DOMAIN):
+            await store.add_dkim_key(account.id, new_dkim_key(DOMAIN, open_vault(config, clock), clock), clock.now_us())
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            kept = json.loads(file.read_text())
+            if await store.credential(kept["key"]) is not None:
+                return kept["key"], kept["secret"]
+        key, secret = clock.token_bytes(16).hex(), clock.token_bytes(16).hex()
+        await store.add_key(account.id, key, hashlib.sha256(secret.encode()).digest(), clock.now_us())
+        _keep(file, json.dumps({"key": key, "secret": secret}))
+        return key, secret
+    finally:
+        await store.close()
+
+
+def _keep(file: Path, text: str) -> None:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        out.write(text)
+
+
+def _tell(listeners: Sequence[Listener], key: str, secret: str) -> None:
+    at = {listener.role: str(listener.endpoint) for listener in listeners}
+    command = os.path.relpath(sys.argv[0]) if os.path.basename(sys.argv[0]) == "estafette" else "estafette"
+    print(TEXT.format(smtp=at.get("submission", ""), http=f"http://{at.get('http', '')}", key=key, secret=secret, domain=DOMAIN, command=command))
+    print("ready", *(f"{role}={endpoint}" for role, endpoint in at.items()), flush=True)

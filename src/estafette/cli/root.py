@@ -1,0 +1,37 @@
+"""The command `estafette`: every command hangs here."""
+
+import click
+
+from estafette import __version__
+from estafette.cli.accounts import account, domain, key, sender
+from estafette.cli.explaining import bounce, reply
+from estafette.cli.ground import EXIT_CODES
+from estafette.cli.messages import message
+from estafette.cli.queue import audit, block, queue, stats
+from estafette.cli.running import check, demo, doctor, serve
+from estafette.cli.shaping import shaping
+
+_CODES = "\n".join(f"    {code}  {meaning}" for code, meaning in EXIT_CODES.items())
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    epilog=f"\b\nExit codes:\n{_CODES}",
+)
+@click.option("--config", "config_path", metavar="FILE", help="Configuration file; default ./estafette.toml, or the variable ESTAFETTE_CONFIG.")
+@click.version_option(__version__, prog_name="estafette")
+def root(config_path: str | None) -> None:
+    """Estafette, an e-mail delivery platform that you run yourself.
+
+    \b
+    First steps:
+      estafette check                      is the configuration right?
+      estafette account add shop           an account with its API key
+      estafette domain add example.com     the DNS records to publish
+      estafette serve                      run
+      estafette message list               what became of the mail
+    """
+
+
+for command in (serve, demo, check, doctor, account, key, domain, sender, message, queue, block, stats, audit, bounce, reply, shaping):
+    root.add_command(command)

@@ -1,0 +1,92 @@
+"""Makes mails ready to go: signing keys from the store, the private-key operation in a few threads (it lets go of the interpreter lock)."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from typing import Final
+
+from estafette import maillog
+from estafette.clock import SECOND_US, Clock
+from estafette.deliver.contents import Held
+from estafette.mail.dkim import RSA, Pending, SigningKey, load_private_key, sign
+from estafette.mail.smtp.client import Transaction
+from estafette.mail.token import Keyring
+from estafette.model import Claimed
+from estafette.prepare.plan import Plan, make_plan, pending_signatures, transaction
+from estafette.prepare.tracking import Tracking
+from estafette.store.seam import Store
+from estafette.vault import Vault, VaultError, dkim_label
+
+CACHE_S: Final = 60.0
+MAX_DOMAINS: Final = 10_000
+
+
+class KeyCabinet:
+    """The signing keys of an author's domain, at most `CACHE_S` old."""
+
+    def __init__(self, store: Store, vault: Vault, clock: Clock) -> None:
+        self._store = store
+        self._vault = vault
+        self._clock = clock
+        self._known: dict[tuple[int, str], tuple[tuple[SigningKey, ...], float]] = {}
+
+    async def keys_for(self, account_id: int, author: str) -> Sequence[SigningKey]:
+        """The keys that sign for an author, newest first; none: the mail goes out unsigned."""
+        who = (account_id, author.rpartition("@")[2].lower())
+        known = self._known.get(who)
+        if known is not None and known[1] > self._clock.monotonic():
+            return known[0]
+        keys = tuple(await self._look_up(*who))
+        if len(self._known) >= MAX_DOMAINS:
+            del self._known[next(iter(self._known))]
+        self._known[who] = (keys, self._clock.monotonic() + CACHE_S)
+        return keys
+
+    async def _look_up(self, account_id: int, domain: str) -> list[SigningKey]:
+        keys = []
+        for stored in await self._store.dkim_keys(account_id, domain):
+            label = dkim_label(stored.domain, stored.selector)
+            try:
+                keys.append(load_private_key(stored.domain, stored.selector, stored.algorithm, self._vault.unseal(stored.sealed_private_key, label)))
+            except (VaultError, ValueError) as error:
+                maillog.fault("signing", label, error)
+        return keys
+
+
+class Workshop:
+    """Makes a mail ready for one recipient. Without an executor (simulated time) everything runs inline."""
+
+    def __init__(self, cabinet: KeyCabinet, clock: Clock, executor: Executor | None, keyring: Keyring, return_domain: str,
+                 tracking: Tracking | None = None) -> None:  # fmt: skip
+        self._cabinet = cabinet
+        self._clock = clock
+        self._executor = executor
+        self._keyring = keyring
+        self._return_domain = return_domain
+        self._tracking = tracking
+
+    async def transaction(self, held: Held, claim: Claimed) -> Transaction:
+        """What goes on the wire for one message. Raises StoreFault when the keys cannot be looked up."""
+        content = held.content
+        if held.plan is None:
+            keys = await self._cabinet.keys_for(content.account_id, content.author)
+            held.plan = held.plan or make_plan(content, keys, self._tracking)
+        return transaction(held.plan, claim, await self._signed(held.plan, claim), self._keyring, self._return_domain)
+
+    async def _signed(self, plan: Plan, claim: Claimed) -> bytes:
+        """The mail with its signatures: made once for all recipients of a submission when it is the same for all, and anew for a later retry."""
+        at_s = self._clock.now_us() // SECOND_US
+        if plan.is_personal:
+            copy = plan.copy_for(claim)
+            return b"".join([*[await self._field(key, pending) for key, pending in pending_signatures(plan, at_s, copy)], copy.head, copy.body])
+        mail = plan.fresh(at_s)
+        if mail is None:
+            fields = [await self._field(key, pending) for key, pending in pending_signatures(plan, at_s)]
+            mail = b"".join([*fields, plan.mail]) if fields else plan.mail
+            plan.made = (at_s, mail)
+        return mail
+
+    async def _field(self, key: SigningKey, pending: Pending) -> bytes:
+        if self._executor is None or key.algorithm != RSA:  # an Ed25519 signature costs less than the hop to a thread
+            return pending.complete(sign(key, pending.to_sign))
+        return pending.complete(await asyncio.get_running_loop().run_in_executor(self._executor, sign, key, pending.to_sign))

@@ -1,0 +1,122 @@
+"""The public pages that a recipient may see, in French or English: small, without script, readable by screen readers. Pure.
+
+Nothing of them can be framed, run or loaded from elsewhere (`HEADERS`); everything that came from outside is escaped.
+"""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from html import escape
+from typing import Final
+
+STYLE: Final = (
+    "body{margin:0;background:#f4f4f1;color:#1d1d1b;font:1.125rem/1.5 system-ui,sans-serif}"
+    "main{max-width:34rem;margin:12vh auto 0;padding:2rem;background:#fff;border-radius:.5rem}"
+    "h1{margin:0 0 1rem;font-size:1.5rem;line-height:1.25}p{margin:0 0 1rem;overflow-wrap:anywhere}"
+    "button{padding:.7rem 1.4rem;border:2px solid #173f8a;border-radius:.4rem;background:#173f8a;color:#fff;font:inherit;cursor:pointer}"
+    "button:focus-visible,a:focus-visible{outline:3px solid #c05a00;outline-offset:3px}"
+    "button.quiet{background:#fff;color:#173f8a}"
+    "@media(prefers-color-scheme:dark){body{background:#161616;color:#f0f0f0}main{background:#242424}"
+    "button{background:#a9c4ff;border-color:#a9c4ff;color:#111}button.quiet{background:#242424;color:#a9c4ff}}"
+)
+_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+HEADERS: Final = (
+    ("content-type", "text/html; charset=utf-8"),
+    ("cache-control", "no-store"),
+    ("content-security-policy",
+     f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("x-robots-tag", "noindex, nofollow"),
+)  # fmt: skip
+LANGUAGES: Final = ("en", "fr")
+
+
+class Page(StrEnum):
+    """Every page there is."""
+
+    ASK = "ask"  # subscribed: do you want to unsubscribe?
+    DONE = "done"  # just unsubscribed
+    ALREADY = "already"  # unsubscribed before: do you want to undo it?
+    UNDONE = "undone"  # just subscribed again
+    UNKNOWN = "unknown"  # no such link
+    UNCLEAR = "unclear"  # a POST that orders nothing
+    FAILED = "failed"  # we cannot store it now
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    title: str
+    text: str  # {author} and {recipient} are put in
+    button: str = ""
+    action: str = ""
+
+
+_WORDS: Final[dict[str, dict[Page, _Words]]] = {
+    "en": {
+        Page.ASK: _Words("Unsubscribe", "Mailings from {author} will no longer be sent to {recipient}.", "Unsubscribe", "unsubscribe"),
+        Page.DONE: _Words("You are unsubscribed", "{recipient} will get no more mailings from {author}.", "Undo: keep me subscribed", "resubscribe"),
+        Page.ALREADY: _Words("You are unsubscribed", "{recipient} gets no mailings from {author}.", "Undo: subscribe me again", "resubscribe"),
+        Page.UNDONE: _Words("You are subscribed again", "{recipient} will get the mailings from {author} as before.", "Unsubscribe", "unsubscribe"),
+        Page.UNKNOWN: _Words("This link is not valid", "It may have been cut off, or it is too old. Please use the link in the mail itself."),
+        Page.UNCLEAR: _Words("Nothing was changed", "Use the button to unsubscribe {recipient} from the mailings of {author}.", "Unsubscribe", "unsubscribe"),
+        Page.FAILED: _Words("Please try again later", "Your wish could not be stored just now. Nothing was changed."),
+    },
+    "fr": {
+        Page.ASK: _Words("Se désabonner", "Les envois de {author} ne parviendront plus à {recipient}.", "Me désabonner", "unsubscribe"),
+        Page.DONE: _Words("Vous êtes désabonné", "{recipient} ne recevra plus les envois de {author}.", "Annuler : je reste abonné", "resubscribe"),
+        Page.ALREADY: _Words("Vous êtes désabonné", "{recipient} ne reçoit pas les envois de {author}.", "Annuler : me réabonner", "resubscribe"),
+        Page.UNDONE: _Words("Vous êtes de nouveau abonné", "{recipient} recevra les envois de {author} comme avant.", "Me désabonner", "unsubscribe"),
+        Page.UNKNOWN: _Words("Ce lien n’est pas valable", "Il a peut-être été coupé, ou il est trop ancien. Utilisez le lien qui se trouve dans l’e-mail."),
+        Page.UNCLEAR: _Words("Rien n’a été modifié", "Utilisez le bouton pour désabonner {recipient} des envois de {author}.", "Me désabonner", "unsubscribe"),
+        Page.FAILED: _Words("Réessayez plus tard", "Votre demande n’a pas pu être enregistrée. Rien n’a été modifié."),
+    },
+}
+
+
+def page(which: Page, language: str, author: str = "", recipient: str = "") -> bytes:
+    """A whole page. `recipient` is shown masked: whoever holds the link may not be the one it was sent to."""
+    language = language if language in LANGUAGES else "en"
+    words = _WORDS[language][which]
+    text = escape(words.text).format(author=f"<strong>{escape(author)}</strong>", recipient=f"<strong>{escape(masked(recipient))}</strong>")
+    button = ""
+    if words.button:
+        quiet = ' class="quiet"' if words.action == "resubscribe" else ""
+        button = f'<form method="post"><button{quiet} name="action" value="{words.action}">{escape(words.button)}</button></form>'
+    return (
+        f'<!DOCTYPE html><html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<meta name="robots" content="noindex"><title>{escape(words.title)}</title><style>{STYLE}</style></head>'
+        f'<body><main><h1>{escape(words.title)}</h1><p role="status">{text}</p>{button}</main></body></html>'
+    ).encode()
+
+
+def masked(address: str) -> str:
+    """`j…e@example.com`."""
+    local, at, domain = address.rpartition("@")
+    return f"{local[:1]}…{local[-1:] if len(local) > 3 else ''}{at}{domain}"
+
+
+def language_of(wanted: str, accept_language: str) -> str:
+    """fr or en: as the link says, else as the browser prefers (RFC 9110 12.5.4), else English."""
+    if wanted.lower() in LANGUAGES:
+        return wanted.lower()
+    best, weight = "en", 0.0
+    for entry in accept_language[:500].split(","):
+        name, _, parameter = entry.partition(";")
+        language = name.strip().lower().partition("-")[0]
+        quality = _quality(parameter)
+        if language in LANGUAGES and quality > weight:
+            best, weight = language, quality
+    return best
+
+
+def _quality(parameter: str) -> float:
+    name, _, value = parameter.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return min(max(float(value), 0.0), 1.0)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,29 @@
+"""The public paths of the room: `/o/<token>` image, `/c/<token>` link, `/u/<token>` unsubscribe page. Mounted by the composition root."""
+
+from starlette.routing import Route
+
+from estafette.clock import Clock
+from estafette.config import Tracking
+from estafette.feedback.countries import open_countries
+from estafette.feedback.http import READS, Endpoint
+from estafette.feedback.unsubscribing import Unsubscribing
+from estafette.feedback.visits import Visits
+from estafette.mail.token import Keyring
+from estafette.prepare.tokens import CLICK, OPEN, PATHS, UNSUBSCRIBE
+from estafette.store.seam import Store
+
+
+def open_desks(store: Store, clock: Clock, keyring: Keyring, tracking: Tracking = Tracking()) -> tuple[Visits, Unsubscribing]:
+    """What stands behind the paths; `Visits` is to be closed before the store is. Raises CountriesError for a database that cannot be used."""
+    country_of = open_countries(tracking.country_database)
+    visits = Visits(store, clock, keyring, country_of=country_of, keeps_addresses=tracking.keep_addresses)
+    return visits, Unsubscribing(store, clock, keyring, keeps_addresses=tracking.keep_addresses)
+
+
+def feedback_routes(visits: Visits, unsubscribing: Unsubscribing) -> list[Route]:
+    """What the HTTP listener of a worker mounts beside the API. None of them asks who calls: the token is the permission."""
+    return [
+        Route(f"/{PATHS[OPEN]}/{{token}}", Endpoint(visits.opened, *READS)),
+        Route(f"/{PATHS[CLICK]}/{{token}}", Endpoint(visits.clicked, *READS)),
+        Route(f"/{PATHS[UNSUBSCRIBE]}/{{token}}", Endpoint(unsubscribing.page, *READS, "POST")),
+    ]

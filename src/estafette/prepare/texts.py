@@ -1,0 +1,140 @@
+"""What is changed in one text: links, tags, footer and pixel, as places with constants and numbers of values. Pure, and knows nothing of encodings."""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from html import escape
+from itertools import islice
+from typing import Final
+
+from estafette.model import Content
+from estafette.prepare import tokens
+from estafette.prepare.html_spans import MAX_LINKS, Html, read_html
+from estafette.prepare.letter import ADDRESS_HTML, ADDRESS_TEXT, ADDRESS_URL, FIRST_SEAL, FIRST_SIZES
+from estafette.prepare.links import Found, Rules, find_html_links, find_text_links
+from estafette.prepare.pieces import Item, Place, settled
+from estafette.prepare.tokens import OpenMode, Seal, Sealer
+from estafette.prepare.tracking import LeftOff, Offer, Tracking
+from estafette.prepare.unsubscribe import Tag, choose_language, find_tags, html_footer, text_footer
+
+MAX_TAGS: Final = 5000
+"""So many tags of a text are obeyed; those after them are left as they are."""
+
+
+@dataclass(slots=True)
+class Work:
+    """One compilation of a mail: what is asked for, the tokens so far, what was found on the way."""
+
+    content: Content
+    tracking: Tracking
+    sealer: Sealer
+    opens: OpenMode
+    rules: Rules
+    seals: list[Seal] = field(default_factory=list)
+    links: int = 0  # tracked ones, so far: the number of the next
+    first_target: str = ""  # of the first tracked link
+    numbers: set[int] = field(default_factory=set)  # of the values that are no tokens and are needed
+    left_off: list[LeftOff] = field(default_factory=list)
+    offers: dict[str, list[Item]] = field(default_factory=dict)  # links to unsubscribe, by language
+    has_offer: bool = False  # a link to unsubscribe is in the body
+    language: str = ""  # of the HTML that was read last, or of the account
+
+    def __post_init__(self) -> None:
+        self.language = choose_language(self.tracking.language, "")
+
+    @property
+    def asks_for_tracking(self) -> bool:
+        return bool(self.opens or self.rules.clicks)
+
+    @property
+    def asks_for_anything(self) -> bool:
+        return self.asks_for_tracking or bool(self.rules.url_tags) or self.tracking.offer > Offer.NONE
+
+    @property
+    def sizes(self) -> list[int]:
+        return [*FIRST_SIZES, *[tokens.TAIL] * len(self.seals)]
+
+    def link(self, found: Found) -> list[Item]:
+        """What stands in the place of a link."""
+        if not found.is_tracked:
+            return [found.url]
+        number, self.links = self.links, self.links + 1
+        self.first_target = self.first_target or found.url
+        return self.sealed(tokens.CLICK, self.sealer.click(number, found.url))
+
+    def unsubscribing(self, language: str) -> list[Item]:
+        """The same for all places of a mail in which the same is said."""
+        self.has_offer = True
+        if language not in self.offers:
+            self.offers[language] = self.sealed(tokens.UNSUBSCRIBE, self.sealer.unsubscribe(self.tracking.list_id, language))
+        return self.offers[language]
+
+    def opening(self) -> list[Item]:
+        return self.sealed(tokens.OPEN, self.sealer.open(self.opens))
+
+    def hidden_link(self) -> list[Item]:
+        """A link that no person sees or reaches by keyboard. It leads where the first one does: a scanner meets nothing that the mail does not show."""
+        address = _escaped(self.sealed(tokens.CLICK, self.sealer.click(tokens.TRAP_LINK, self.first_target)))
+        return ['<a href="', *address, '" style="display:none" tabindex="-1" aria-hidden="true"></a>']
+
+    def sealed(self, kind: str, seal: Seal) -> list[Item]:
+        """The address of a token: what is constant, and the number of its end."""
+        self.seals.append(seal)
+        return [f"{self.tracking.url}/{tokens.PATHS[kind]}/{seal.head}", FIRST_SEAL + len(self.seals) - 1]
+
+
+def edit_html(work: Work, text: str, *, is_last: bool, wants_footer: bool) -> list[Place]:
+    """Everything that is asked for in an HTML text. `is_last`: it is the mail's last one, where pixel and footer belong."""
+    found = read_html(text)
+    work.language = choose_language(work.tracking.language, found.language)
+    links = find_html_links(text, found, work.rules) if _changes_links(work.rules) else ()
+    places: list[Place] = [(link.start, link.end, _escaped(work.link(link))) for link in links]
+    places += [(tag.start, tag.end, _escaped(_tag(work, tag, found))) for tag in _tags(work, text)]
+    end: list[Item] = work.hidden_link() if is_last and work.first_target and found.is_whole else []
+    if is_last and wants_footer:
+        before, after = html_footer(work.language)
+        end += [before, *_escaped(work.unsubscribing(work.language)), after]
+    if is_last and work.opens:
+        end += ['<img src="', *_escaped(work.opening()), '" width="1" height="1" border="0" alt="" style="width:1px;height:1px;border:0">']
+    if end and not found.is_whole:
+        work.left_off.append(LeftOff.CUT_OFF)
+    elif end:
+        places.append((found.body_end, found.body_end, end))
+    return settled(places)
+
+
+def edit_text(work: Work, text: str, *, wants_footer: bool) -> list[Place]:
+    """Everything that is asked for in a plain text."""
+    links = islice(find_text_links(text, work.rules), MAX_LINKS) if work.tracking.text_links and _changes_links(work.rules) else ()
+    places: list[Place] = [(link.start, link.end, work.link(link)) for link in links]
+    places += [(tag.start, tag.end, _tag(work, tag, None)) for tag in _tags(work, text)]
+    if wants_footer:
+        before, after = text_footer(work.language, text)
+        places.append((len(text), len(text), [before, *work.unsubscribing(work.language), after]))
+    return settled(places)
+
+
+def _changes_links(rules: Rules) -> bool:
+    return rules.clicks or bool(rules.url_tags)
+
+
+def _tags(work: Work, text: str) -> Iterable[Tag]:
+    return islice(find_tags(text), MAX_TAGS) if work.tracking.offer > Offer.NONE else ()
+
+
+def _tag(work: Work, tag: Tag, html: Html | None) -> list[Item]:
+    """What stands in the place of a tag; `html` is None in a plain text."""
+    if not tag.is_address:
+        return work.unsubscribing(tag.language or work.language)
+    if tag.is_encoded or (html and _is_in_link(html, tag.start)):
+        return [ADDRESS_URL]
+    return [ADDRESS_HTML if html else ADDRESS_TEXT]
+
+
+def _is_in_link(html: Html, offset: int) -> bool:
+    i = bisect_right(html.links, offset, key=lambda link: link.start) - 1
+    return i >= 0 and offset < html.links[i].end
+
+
+def _escaped(items: list[Item]) -> list[Item]:
+    return [escape(item) if isinstance(item, str) else item for item in items]

@@ -1,0 +1,67 @@
+"""How unsubscribing is offered: tags that stand for the link, a footer where there is none, and the fields of the header. Pure.
+
+Tags: `[[UNSUB_LINK_FR]]` in any language, `{{mj:unsub_link_fr}}`, both also percent-encoded (as tools that parse HTML write them) and with an http:// before
+them (as editors put it there); `[[EMAIL_TO]]` is the recipient's address (contract section 8).
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from estafette.mail.header import Header
+
+_OPEN, _CLOSE = r"(?:\[\[|%5B%5B)", r"(?:\]\]|%5D%5D)"
+_TAG: Final = re.compile(
+    rf"(?:https?://)?(?:{_OPEN}UNSUB_LINK(?:_([A-Z]{{2}}))?{_CLOSE}"
+    r"|(?:\{\{|%7B%7B)(?: |%20){0,9}mj:unsub_link(?:_([a-z]{2}))?(?: |%20){0,9}(?:\}\}|%7D%7D))"
+    rf"|{_OPEN}(EMAIL_TO){_CLOSE}",
+    re.I | re.A,
+)
+_URI: Final = re.compile(r"<\s*([^<>\s]{1,2000})\s*>")
+LANGUAGES: Final = ("en", "fr")
+_ASK: Final = {"en": "You no longer wish to receive these messages?", "fr": "Vous ne souhaitez plus recevoir ces messages&nbsp;?"}
+_DO: Final = {"en": "Unsubscribe", "fr": "Se d&eacute;sinscrire"}
+_PLAIN: Final = {"en": "To unsubscribe: ", "fr": "Pour ne plus recevoir ces messages : "}  # without accents: any charset has these letters
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag from `start` to `end`."""
+
+    start: int
+    end: int
+    is_address: bool  # the recipient's address; else the link to unsubscribe
+    language: str  # "fr"; "" = not said
+    is_encoded: bool  # percent-encoded: it stands in an address
+
+
+def find_tags(text: str) -> Iterator[Tag]:
+    """The tags of a text, in order."""
+    if "UNSUB_LINK" not in text and "mj:unsub_link" not in text and "EMAIL_TO" not in text:
+        return  # the expression is slow, and tags are rare
+    for match in _TAG.finditer(text):
+        language = (match[1] or match[2] or "").lower()
+        yield Tag(match.start(), match.end(), match[3] is not None, language, "%5" in match[0] or "%7" in match[0])
+
+
+def choose_language(asked: str, of_text: str) -> str:
+    """The footer's language: what the account says, else what the HTML says, else English."""
+    return next((language[:2] for language in (asked.lower(), of_text) if language[:2] in LANGUAGES), "en")
+
+
+def html_footer(language: str) -> tuple[str, str]:
+    """(before the address, after it). Only ASCII, so that it fits into every charset."""
+    before = f'<div style="font-family:sans-serif;font-size:12px;line-height:1.5;color:#595959;text-align:center;padding:16px">{_ASK[language]} <a href="'
+    return before, f'" style="color:#595959;text-decoration:underline">{_DO[language]}</a></div>'
+
+
+def text_footer(language: str, text: str) -> tuple[str, str]:
+    """(before the address, after it), in the text's own line ends."""
+    line_end = "\n" if "\n" in text and "\r\n" not in text else "\r\n"
+    return ("" if not text or text.endswith("\n") else line_end) + line_end + _PLAIN[language], line_end
+
+
+def submitters_addresses(header: Header) -> frozenset[str]:
+    """What the submitter's own List-Unsubscribe names: links to there are left alone."""
+    return frozenset(uri for field in header.all("List-Unsubscribe") for uri in _URI.findall(field.value))

@@ -1,0 +1,299 @@
+"""All of shaping for one worker: what a path asks before it connects and sends, and what it tells afterwards. Pure: time comes in as an argument.
+
+    way = shaper.way(site, hosts, source)                       one source address to one site; kept while the worker works the site
+    shaper.open(way, now_s)      → 0.0: connect (reserved)      else seconds to wait, or FULL: until a connection closes
+    shaper.send(way, ..., now_s) → None: send it                else a Wait: of the whole way, or of this message alone
+    shaper.answered / failed / unreachable / closed             what came of it
+
+    source = shaper.source_for(...)                             from which address a message leaves; None: none may be used now
+
+It holds the flows, meters, counters and measures of the sites that this worker has leased; nothing of it is stored.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from estafette.mail.reply_rules import Verdict
+from estafette.queue.pools import Aside, Pool, after_blame, after_failure, blames_source, by_preference, pool_for
+from estafette.queue.rate import Meter, Pace, take, take_all
+from estafette.queue.reactions import Heard, Measure, Watch, lowered, rest_s
+from estafette.queue.shaping import Caps, Effective, NamedLimit, Table, counter_of, home_of, is_below, limits_for
+from estafette.queue.warmup import OTHER, first
+from estafette.queue.window import Flow, answered, is_forgettable, limited, opened, refused_connection, rested, slowed, unreachable
+
+FULL: Final = math.inf
+"""Instead of a time to wait: not before a connection closes."""
+MAX_DOMAINS: Final = 10_000
+MAX_ASIDES: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A message may not go yet."""
+
+    seconds: float
+    is_own: bool  # only this message waits (its account, its campaign, a limit on its domain): others of the way may go before it
+
+
+@dataclass(slots=True)
+class Way:
+    """One source address to one site: what is known and under way."""
+
+    site: str
+    hosts: tuple[str, ...]
+    source: str
+    effective: Effective
+    flow: Flow
+    open: int = 0  # connections, those being opened included
+    messages: Meter = field(default_factory=Meter)
+    connections: Meter = field(default_factory=Meter)
+
+
+@dataclass(slots=True)
+class _Counter:
+    open: int = 0
+    meter: Meter = field(default_factory=Meter)
+
+
+class Shaper:
+    """See the module."""
+
+    def __init__(self, table: Table, fallback: Pool, caps: Caps = Caps()) -> None:
+        self.table = table
+        self._fallback = fallback
+        self._caps = caps
+        self._watch = Watch(table.reactions)
+        self._ways: dict[tuple[str, str], Way] = {}
+        self._counters: dict[str, _Counter] = {}
+        self._asides: dict[tuple[str, str], Aside] = {}  # (source, site); site "" = everywhere
+        self._warm: dict[tuple[str, str], float] = {}  # (source, provider) → messages left today
+        self._by_domain: dict[str, tuple[NamedLimit, ...]] = {}
+        self._homes: dict[str, str] = {}
+
+    # -- ways -------------------------------------------------------------------------------------------------------------
+
+    def way(self, site: str, hosts: Sequence[str], source: str) -> Way:
+        """The way from a source to a site; made when it is new."""
+        way = self._ways.get((site, source))
+        if way is None:
+            effective = limits_for(hosts, "", self.table, source, self._caps)
+            way = self._ways[site, source] = Way(site, tuple(hosts), source, effective, opened(effective.limits))
+        return way
+
+    def home(self, site: str) -> str:
+        """What `preferred_worker` is asked for instead of the site: sites that share a counter go to one worker."""
+        home = self._homes.get(site)
+        if home is None:
+            while len(self._homes) >= MAX_DOMAINS:
+                del self._homes[next(iter(self._homes))]
+            home = self._homes[site] = home_of(site, self.table)
+        return home
+
+    def forget(self, site: str, now_s: float, *, is_lost: bool = False) -> bool:
+        """Forget the ways of a site that is given up, unless something was learnt there that is worth keeping (`is_lost`: in any case)."""
+        ways = [way for (known, _), way in self._ways.items() if known == site]
+        if not is_lost and any(way.open or not is_forgettable(way.flow, now_s) for way in ways):
+            return False
+        for way in ways:
+            for _ in range(way.open):
+                self.closed(way)
+            del self._ways[site, way.source]
+        return True
+
+    def reload(self, table: Table, now_s: float) -> None:
+        """Another table from now on. What was learnt stays; lower ceilings hold at once, higher ones are grown into."""
+        open_before = {key: way.open for key, way in self._ways.items()}
+        for way in self._ways.values():
+            for _ in range(way.open):
+                self.closed(way)
+        self.table = table
+        self._watch = self._watch.with_reactions(table.reactions)
+        self._by_domain.clear()
+        self._homes.clear()
+        for key, way in self._ways.items():
+            way.effective = limits_for(way.hosts, "", table, way.source, self._caps)
+            self._fit(way, now_s)
+            for _ in range(open_before[key]):  # what is open counts towards the limits that hold now
+                self._reserve(way)
+
+    # -- before -----------------------------------------------------------------------------------------------------------
+
+    def source_for(self, site: str, hosts: Sequence[str], key: str, now_s: float, account: str = "", stream: str = "", campaign: str = "",
+                   refused: Sequence[str] = ()) -> str | None:  # fmt: skip
+        """The source of a message (`key`: the same at every attempt): the first of its pool by preference that may be used at this site now."""
+        pool = self.pool_for(account, stream, campaign)
+        return next((source for source in by_preference(pool, key) if source not in refused and self._is_usable(source, site, hosts, now_s)), None)
+
+    def pool_for(self, account: str = "", stream: str = "", campaign: str = "") -> Pool:
+        """The pool of a message."""
+        return pool_for(self.table.pools, self._fallback, account, stream, campaign)
+
+    def open(self, way: Way, now_s: float) -> float:
+        """0.0: a connection may be opened, and counts from now until `closed`. Else how long to wait; FULL: until another one closes."""
+        if (wait_s := self._rest_s(way, now_s)) > 0:
+            return wait_s
+        self._fit(way, now_s)
+        if way.open >= way.flow.size or any(self._counter(limit, way.source).open >= limit.connections for limit in way.effective.named):
+            return FULL
+        limits = way.flow.limits
+        way.connections, wait_s = take(way.connections, now_s, limits.connections_per_s, limits.connections)
+        if not wait_s:
+            self._reserve(way)
+        return wait_s
+
+    def send(self, way: Way, domain: str, now_s: float, account: str = "", campaign: str = "") -> Wait | None:
+        """None: this message may be sent now, and counts. Else how long to wait, and whether the others of the way wait too."""
+        measures = self._watch.in_force(now_s, way.source, way.site, account, campaign)
+        if (own_s := rest_s((measure for measure in measures if measure.key[0] in ("account", "campaign")), now_s)) > 0:
+            return Wait(own_s, True)
+        if (wait_s := max(rest_s(measures, now_s), way.flow.paused_until_s - now_s)) > 0:
+            return Wait(wait_s, False)
+        self._fit(way, now_s)
+        shared = [limit for limit in way.effective.named if limit.messages_per_s != math.inf]
+        own = self._of_domain(way, domain)
+        counters = [self._counter(limit, way.source) for limit in (*shared, *own)]
+        meters = [way.messages, *(counter.meter for counter in counters)]
+        paces = [Pace(way.flow.rate, way.flow.limits.burst), *(Pace(limit.messages_per_s, limit.burst) for limit in (*shared, *own))]
+        after, wait_s = take_all(meters, now_s, paces)
+        if wait_s:
+            _, of_all_s = take_all(meters[: 1 + len(shared)], now_s, paces[: 1 + len(shared)])
+            return Wait(wait_s, wait_s > of_all_s)
+        way.messages = after[0]
+        for counter, meter in zip(counters, after[1:], strict=True):
+            counter.meter = meter
+        if self._warm and (warm := (way.source, way.effective.provider or OTHER)) in self._warm:
+            self._warm[warm] -= 1
+        return None
+
+    def is_paused(self, way: Way, now_s: float) -> bool:
+        """True while nothing may be opened on a way, whatever the message."""
+        return self._rest_s(way, now_s) > 0
+
+    def messages_per_connection(self, way: Way) -> int:
+        """After so many a connection is closed."""
+        return way.flow.limits.messages_per_connection
+
+    # -- afterwards -------------------------------------------------------------------------------------------------------
+
+    def closed(self, way: Way) -> None:
+        """A connection, or the attempt to open one, is over."""
+        way.open -= 1
+        for limit in way.effective.named:
+            self._counter(limit, way.source).open -= 1
+
+    def answered(self, way: Way, now_s: float) -> None:
+        """A mail was answered and nobody asked us to slow down."""
+        way.flow = answered(way.flow, now_s, way.open)
+        if self._asides:
+            for place in ((way.source, ""), (way.source, way.site)):
+                if place in self._asides and not self._asides[place].is_aside(now_s):
+                    del self._asides[place]
+
+    def failed(self, way: Way, verdict: Verdict, heard: Heard, began_s: float) -> list[Measure]:
+        """A server refused something that began at `began_s`; the measures that begin with it. `heard.at_s` is now."""
+        now_s = heard.at_s
+        if blames_source(verdict):
+            way.flow = slowed(way.flow, now_s, began_s)
+            place = (way.source, way.site)
+            self._set_aside(place, after_blame(self._asides.get(place, Aside()), now_s, heard.text[:200], verdict.wait_hint_s))
+        elif verdict.slow_down:
+            way.flow = slowed(way.flow, now_s, began_s, verdict.wait_hint_s)
+        else:
+            way.flow = answered(way.flow, now_s, way.open)
+        measures = self._watch.hear(heard)
+        for measure in measures:
+            for other in self._ways.values():
+                if measure.key in (("path", other.source, other.site), ("source", other.source), ("site", other.site)):
+                    if measure.is_suspension:
+                        other.flow = rested(other.flow, now_s, measure.until_s)
+                    else:
+                        self._fit(other, now_s)
+        return measures
+
+    def unreachable(self, way: Way, working: int, now_s: float, began_s: float, pauses_s: Sequence[float]) -> None:
+        """No host of the site could be reached in a round that began at `began_s`; while `working` connections of the way are greeted, one more was
+        not wanted and nobody is dead."""
+        if working:
+            way.flow = refused_connection(way.flow, now_s, working)
+        else:
+            way.flow = unreachable(way.flow, now_s, began_s, pauses_s)
+
+    def cannot_leave(self, source: str, now_s: float, why: str) -> Aside:
+        """Nothing can be sent from this source (its address is not ours any more): it is set aside everywhere."""
+        aside = after_failure(self._asides.get((source, ""), Aside()), now_s, why)
+        self._set_aside((source, ""), aside)
+        return aside
+
+    def warm_up(self, source: str, provider: str, left_today: float) -> None:
+        """How many more messages a source that warms up may carry to a provider (or OTHER) today; math.inf when it is warm."""
+        self._warm[source, provider] = left_today
+
+    # -- for people -------------------------------------------------------------------------------------------------------
+
+    def ways(self) -> list[Way]:
+        """All ways, to look at."""
+        return list(self._ways.values())
+
+    def measures(self, now_s: float) -> list[Measure]:
+        """What is in force."""
+        return self._watch.all_in_force(now_s)
+
+    def set_aside(self, now_s: float) -> dict[tuple[str, str], Aside]:
+        """(source, site or "" for everywhere) → why and until when it is not used."""
+        return {place: aside for place, aside in self._asides.items() if aside.is_aside(now_s)}
+
+    # -- inside -----------------------------------------------------------------------------------------------------------
+
+    def _is_usable(self, source: str, site: str, hosts: Sequence[str], now_s: float) -> bool:
+        for place in ((source, ""), (source, site)):
+            if place in self._asides and self._asides[place].is_aside(now_s):
+                return False
+        if rest_s(self._watch.in_force(now_s, source, site), now_s) > 0:
+            return False
+        plan = next((plan for plan in self.table.warmups if plan.source == source), None)
+        if plan is None:
+            return True
+        provider = self.way(site, hosts, source).effective.provider or OTHER
+        return self._warm.setdefault((source, provider), first(plan.ramp_for(provider)).cap) > 0
+
+    def _set_aside(self, place: tuple[str, str], aside: Aside) -> None:
+        self._asides[place] = aside
+        while len(self._asides) > MAX_ASIDES:
+            del self._asides[next(iter(self._asides))]
+
+    def _rest_s(self, way: Way, now_s: float) -> float:
+        return max(way.flow.paused_until_s - now_s, rest_s(self._watch.in_force(now_s, way.source, way.site), now_s))
+
+    def _fit(self, way: Way, now_s: float) -> None:
+        """The ceilings in force: those of the table, lowered by measures."""
+        lower = lowered(self._watch.in_force(now_s, way.source, way.site))
+        limits = way.effective.limits
+        if lower:
+            limits = replace(limits, **{name: min(getattr(limits, name), value) for name, value in lower.items()})
+        way.flow = limited(way.flow, limits, now_s)
+
+    def _reserve(self, way: Way) -> None:
+        way.open += 1
+        for limit in way.effective.named:
+            self._counter(limit, way.source).open += 1
+
+    def _counter(self, limit: NamedLimit, source: str) -> _Counter:
+        name = counter_of(limit, source)
+        counter = self._counters.get(name)
+        if counter is None:
+            counter = self._counters[name] = _Counter()
+        return counter
+
+    def _of_domain(self, way: Way, domain: str) -> tuple[NamedLimit, ...]:
+        """The named limits that count for the recipient's domain, on this way."""
+        if domain not in self._by_domain:
+            while len(self._by_domain) >= MAX_DOMAINS:
+                del self._by_domain[next(iter(self._by_domain))]
+            self._by_domain[domain] = tuple(limit for limit in self.table.named if limit.domains and is_below(domain, limit.domains))
+        found = self._by_domain[domain]
+        if not found:
+            return ()
+        return tuple(limit for limit in found if (not limit.sources or way.source in limit.sources)
+                     and (not limit.mx or all(is_below(host, limit.mx) for host in way.hosts)))  # fmt: skip

@@ -1,0 +1,65 @@
+"""Units: accounts, API keys, authors, signing keys."""
+
+from estafette.model import Account, Authors, Credential, DkimKey
+from estafette.store.unit import Many, Row, Rows, Unit
+
+
+def _account(row: Row) -> Account:
+    return Account(row[0], row[1], bool(row[2]), row[3], bool(row[4]))
+
+
+def add_account(name: str, now: int) -> Unit[Account]:
+    return _account((yield Rows("account_put", (name, now)))[0])
+
+
+def account(name: str) -> Unit[Account | None]:
+    rows = yield Rows("account_get", (name,))
+    return _account(rows[0]) if rows else None
+
+
+def accounts() -> Unit[list[Account]]:
+    return [_account(row) for row in (yield Rows("accounts"))]
+
+
+def configure_account(account_id: int, is_active: bool | None, rate_per_s: int | None) -> Unit[Account]:
+    return _account((yield Rows("account_set", (account_id, None if is_active is None else int(is_active), rate_per_s)))[0])
+
+
+def switch_key(key: str, is_active: bool) -> Unit[bool]:
+    return bool((yield Rows("key_set", (key, int(is_active)))))
+
+
+def keys(account_id: int) -> Unit[list[tuple[str, bool]]]:
+    return [(key, bool(is_active)) for key, is_active in (yield Rows("keys", (account_id,)))]
+
+
+def add_key(account_id: int, key: str, secret_sha256: bytes, now: int) -> Unit[None]:
+    yield Many("key_put", [(key, account_id, secret_sha256, now)])
+
+
+def credential(key: str) -> Unit[Credential | None]:
+    rows = yield Rows("key_get", (key,))
+    return Credential(rows[0][0], bytes(rows[0][1]), _account(rows[0][3:]), bool(rows[0][2])) if rows else None
+
+
+def add_sender(account_id: int, address_key: str, is_verified: bool, now: int) -> Unit[None]:
+    yield Many("sender_put", [(account_id, address_key, int(is_verified), now)])
+
+
+def add_domain(account_id: int, domain: str, is_verified: bool, ownership_token: str, now: int) -> Unit[str]:
+    token: str = (yield Rows("domain_put", (account_id, domain, int(is_verified), ownership_token, now)))[0][0]
+    return token
+
+
+def authors(account_id: int) -> Unit[Authors]:
+    addresses = yield Rows("author_addresses", (account_id,))
+    domains = yield Rows("author_domains", (account_id,))
+    return Authors(frozenset(a for (a,) in addresses), frozenset(d for (d,) in domains))
+
+
+def add_dkim_key(account_id: int, key: DkimKey, now: int) -> Unit[None]:
+    yield Many("dkim_put", [(account_id, key.domain, key.selector, key.algorithm, key.sealed_private_key, now)])
+
+
+def dkim_keys(account_id: int, domain: str) -> Unit[list[DkimKey]]:
+    return [DkimKey(row[0], row[1], row[2], bytes(row[3])) for row in (yield Rows("dkim_get", (account_id, domain)))]

@@ -1,0 +1,166 @@
+"""Units: mail goes out. Claims and settlements are batches; a settlement is written only while its claim holds."""
+
+import zlib
+from collections.abc import Sequence
+
+from estafette.model import (
+    NO_REASON,
+    BlockCause,
+    Claimed,
+    Content,
+    EventKind,
+    Options,
+    Outcome,
+    OutcomeKind,
+    Reason,
+    Settlement,
+    State,
+)
+from estafette.store.mail_in import decode_options, encode_data
+from estafette.store.seam import Policy
+from estafette.store.unit import Many, Rows, Unit
+
+LANES = 6
+
+
+def claim(worker_id: int, wants: Sequence[tuple[str, int]], now: int) -> Unit[list[Claimed]]:
+    """Take due messages, lane by lane: lane 0 of a site is emptied before lane 1 is looked at.
+
+    A worker that was declared dead gets nothing: its messages were given back once, and nobody would do it again.
+    """
+    claimed: list[Claimed] = []
+    if not (yield Rows("workers_of", ([worker_id],))):
+        return claimed
+    for site, count in wants:
+        room = count
+        for lane in range(LANES):
+            if room <= 0:
+                break
+            rows = yield Rows("claim_lane", (site, lane, now, room, worker_id))
+            room -= len(rows)
+            claimed.extend(sorted((Claimed(*row) for row in rows), key=lambda c: (c.due_at, c.message_id)))
+    if claimed:
+        yield Rows("mark_sent", ([c.message_id for c in claimed], now))
+    return claimed
+
+
+def contents(submission_ids: Sequence[int]) -> Unit[dict[int, Content]]:
+    """What `prepare` needs, per submission."""
+    rows = yield Rows("contents", (list(submission_ids),))
+    return {
+        row[0]: Content(row[0], row[1], row[2], row[3], decode_options(row[4]), row[5], bool(row[6]),
+                        zlib.decompress(row[8]) if row[7] == "zlib" else bytes(row[8]))
+        for row in rows
+    }  # fmt: skip
+
+
+def still_blocked(claims: Sequence[Claimed], now: int, policy: Policy) -> Unit[dict[int, Reason]]:
+    """The block list asked again: message id → reason for those that may not go."""
+    rows = yield Rows("still_blocked", ([c.message_id for c in claims], now))
+    causes: dict[int, tuple[list[BlockCause], Options]] = {}
+    for message_id, cause, options in rows:
+        causes.setdefault(message_id, ([], decode_options(options)))[0].append(BlockCause(cause))
+    reasons = {message_id: policy.blocked_reason(found, options) for message_id, (found, options) in causes.items()}
+    return {message_id: reason for message_id, reason in reasons.items() if reason is not None}
+
+
+_EVENT_OF = {
+    OutcomeKind.DELIVERED: EventKind.DELIVERED,
+    OutcomeKind.DEFERRED: EventKind.DEFERRED,
+    OutcomeKind.BLOCKED: EventKind.BLOCKED,
+}
+
+
+def event_of(outcome: Outcome) -> EventKind | None:
+    """The event that an outcome is; None for RELEASED, which tells nothing."""
+    if outcome.kind is OutcomeKind.BOUNCED:
+        return EventKind.HARD_BOUNCED if outcome.is_permanent else EventKind.SOFT_BOUNCED
+    return _EVENT_OF.get(outcome.kind)
+
+
+def settle(settlements: Sequence[Settlement], policy: Policy) -> Unit[list[bool]]:
+    """Write outcomes: event, state, queue row and block of each message together; False where the claim no longer held."""
+    rows = yield Rows("held", (sorted(s.claim.message_id for s in settlements),))
+    held = {row[0]: row for row in rows}
+    done, removed, again, settled, released, events, blocks = [], [], [], [], [], [], []
+    for s in settlements:
+        claim, o = s.claim, s.outcome
+        row = held.get(claim.message_id)
+        if row is None or (row[1], row[7]) != (claim.owner, claim.turn):
+            done.append(False)
+            continue
+        _, _, lane, attempts, state, account_id, address_key, _ = row
+        kind = event_of(o)
+        after = policy.next_state(State(state), kind, attempts) if kind else (State.DEFERRED if attempts else State.QUEUED)
+        if after is None:  # illegal: the table refuses, the message is given back and the refusal noted
+            events.append((account_id, claim.message_id, o.at, EventKind.NOTE.value, 1, o.reply, encode_data({"refused": str(kind), "state": state})))
+            again.append((claim.message_id, attempts, lane, o.retry_at or o.at, o.site))
+            done.append(False)
+            continue
+        del held[claim.message_id]
+        done.append(True)
+        if kind is None:
+            again.append((claim.message_id, attempts, lane, o.retry_at or claim.due_at, o.site))
+            released.append((claim.message_id, after.value, o.at))
+            continue
+        tried = attempts + (kind is not EventKind.BLOCKED)
+        events.append((account_id, claim.message_id, o.at, kind.value, 1, o.reply, encode_data(_facts(o, tried))))
+        reason = NO_REASON if after is State.DELIVERED else o.reason
+        settled.append((claim.message_id, after.value, reason.related_to, reason.error, tried, o.at))
+        if after is State.DEFERRED:
+            again.append((claim.message_id, tried, lane if o.lane is None else o.lane, o.retry_at, o.site))
+        else:
+            removed.append((claim.message_id,))
+        if o.blocks_address and o.kind is OutcomeKind.BOUNCED:
+            cause = BlockCause.HARD_BOUNCE if o.is_permanent else BlockCause.SOFT_BOUNCE
+            blocks.append((account_id, address_key, "", cause.value, o.at, policy.block_until(cause, o.at), claim.message_id, o.reply))
+    for name, batch in (("queue_remove", removed), ("queue_again", again), ("message_settle", settled), ("message_release", released),
+                        ("event_put", events), ("block_put", blocks)):  # fmt: skip
+        if batch:
+            yield Many(name, batch)
+    return done
+
+
+def _facts(o: Outcome, attempt: int) -> dict[str, str | int]:
+    return {
+        "attempt": attempt, "host": o.host, "address": o.address, "source": o.source, "tls": o.tls, "stage": o.stage, "code": o.code or "",
+        "enhanced": o.enhanced, "category": o.category, "error_related_to": o.reason.related_to, "error": o.reason.error,
+        "scope": o.scope.value if o.kind is not OutcomeKind.DELIVERED else "", "retry_at": o.retry_at or "", "duration_ms": o.duration_ms,
+        "transcript": o.transcript, "untracked": o.untracked, "blocks_address": int(o.blocks_address) or "",
+    }  # fmt: skip
+
+
+def expire(now: int, limit: int, policy: Policy) -> Unit[int]:
+    """Give up waiting messages past their deadline, whatever their queue state; the last deferral's reason is kept as the reason."""
+    rows = yield Rows("past_deadline", (now, limit))
+    removed, settled, events, blocks = [], [], [], []
+    for message_id, account_id, attempts, address_key, related_to, error, state in rows:
+        after = policy.next_state(State(state), EventKind.SOFT_BOUNCED, attempts)
+        if after is None:
+            continue
+        reply = "given up: the deadline passed before any attempt succeeded"
+        removed.append((message_id,))
+        settled.append((message_id, after.value, related_to or "system", error or "system issue", attempts, now))
+        events.append((account_id, message_id, now, EventKind.SOFT_BOUNCED.value, 1, reply,
+                       encode_data({"attempt": attempts, "stage": "deadline", "error_related_to": related_to, "error": error})))  # fmt: skip
+        if attempts and related_to not in ("", "system"):
+            blocks.append((account_id, address_key, "", BlockCause.SOFT_BOUNCE.value, now, policy.block_until(BlockCause.SOFT_BOUNCE, now), message_id, reply))
+    for name, batch in (("queue_remove", removed), ("message_settle", settled), ("event_put", events), ("block_put", blocks)):
+        if batch:
+            yield Many(name, batch)
+    return len(removed)
+
+
+def due_sites(now: int, limit: int, after: str) -> Unit[list[str]]:
+    unrouted = yield Rows("due_unrouted", (now,))
+    routed = yield Rows("due_sites", (now, limit - len(unrouted), after))
+    return [site for (site,) in [*unrouted, *routed]]
+
+
+def held_by(worker_id: int) -> Unit[list[int]]:
+    return [message_id for (message_id,) in (yield Rows("held_by", (worker_id,)))]
+
+
+def newest_id() -> Unit[int]:
+    newest: int = (yield Rows("newest_id"))[0][0]
+    return newest

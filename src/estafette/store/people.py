@@ -1,0 +1,85 @@
+"""Units: what came back, and what people ask and order."""
+
+from typing import Any
+
+import msgspec
+
+from estafette.model import Block, BlockCause, Event, EventKind, MessageView, Reason, State
+from estafette.store.seam import Audit, SiteBacklog, Waiting
+from estafette.store.unit import Many, Row, Rows, Unit
+
+
+def _block(row: Row) -> Block:
+    return Block(row[0], row[1], row[2], row[3], BlockCause(row[4]), *row[5:])
+
+
+def add_block(account_id: int, address_key: str, cause: BlockCause, now: int, until: int | None, scope: str, message_id: int | None, reply: str) -> Unit[Block]:
+    yield Many("block_put", [(account_id, address_key, scope, cause.value, now, until, message_id, reply)])
+    return _block((yield Rows("block_get", (account_id, address_key)))[0])
+
+
+def lift_blocks(account_id: int, address_key: str, now: int, reason: str) -> Unit[int]:
+    return len((yield Rows("blocks_lift", (account_id, address_key, now, reason))))
+
+
+def blocks(account_id: int | None, now: int, address_key: str | None, after: int, limit: int) -> Unit[list[Block]]:
+    return [_block(row) for row in (yield Rows("blocks_list", (after, account_id, address_key, now, limit)))]
+
+
+def _view(row: Row) -> MessageView:
+    before, (state, marks, related_to, error), after = row[:6], row[6:10], row[10:]
+    return MessageView(*before, State(state), marks, Reason(related_to, error), *after)  # type: ignore[call-arg]  # row edge
+
+
+def messages(*params: Any) -> Unit[list[MessageView]]:
+    """Parameters as the query `messages` names them: after, account, state, mark, recipient key, campaign, custom id, limit."""
+    return [_view(row) for row in (yield Rows("messages", params))]
+
+
+def message(message_id: int) -> Unit[MessageView | None]:
+    rows = yield Rows("message_one", (message_id,))
+    return _view(rows[0]) if rows else None
+
+
+def event_of_row(row: Row) -> Event:
+    event_id, account_id, message_id, at, kind, count, reply, data = row[:8]
+    return Event(event_id, account_id, message_id, at, EventKind(kind), count, reply, msgspec.json.decode(data) if data else {})
+
+
+def timeline(message_id: int) -> Unit[list[Event]]:
+    rows = yield Rows("message_one", (message_id,))
+    if not rows:
+        return []
+    return [event_of_row(row) for row in (yield Rows("timeline", (message_id, rows[0][2])))]
+
+
+def events(after: tuple[int, int], limit: int) -> Unit[tuple[list[Event], tuple[int, int]]]:
+    rows = yield Rows("events", (after[1], after[0], limit))
+    return [event_of_row(row) for row in rows], ((rows[-1][8], rows[-1][0]) if rows else after)
+
+
+def counts(account_id: int | None, since: int | None, until: int | None) -> Unit[dict[tuple[State, int], int]]:
+    return {(State(state), marks): n for state, marks, n in (yield Rows("counts", (account_id, since, until)))}
+
+
+def backlog(limit: int) -> Unit[list[SiteBacklog]]:
+    return [SiteBacklog(site, domain, n, int(deferred), int(flying), oldest) for site, domain, n, deferred, flying, oldest in (yield Rows("backlog", (limit,)))]
+
+
+def waiting(message_id: int, now: int) -> Unit[Waiting | None]:
+    rows = yield Rows("waiting", (message_id, now))
+    return Waiting(*rows[0]) if rows else None
+
+
+def retry_now(now: int, message_id: int | None, domain: str | None, account_id: int | None) -> Unit[int]:
+    rows = yield Rows("retry_now", (now, message_id, domain, account_id))
+    if rows:
+        yield Many("event_put", [(account, m, now, EventKind.REQUEUED.value, 1, "", "") for m, account in rows])
+    return len(rows)
+
+
+def audit(account_id: int | None) -> Unit[Audit]:
+    accepted = (yield Rows("audit_accepted", (account_id,)))[0][0]
+    final = (yield Rows("audit_final", (account_id,)))[0][0]
+    queued = (yield Rows("audit_queued", (account_id,)))[0][0]
+    return Audit(int(accepted), final, queued)

@@ -1,0 +1,122 @@
+"""PostgreSQL driver: units over asyncpg, one transaction each; PostgreSQL itself groups the syncs of concurrent commits.
+
+`synchronous_commit` is on (or `off` for a unit that may be undone by a power cut). Statement caching is switched off with
+`?statement_cache_size=0` in the URL, as PgBouncer in transaction mode asks. A unit that lost to a concurrent one (serialisation, deadlock,
+a key that the other wrote first) runs again from the start, a few times.
+"""
+
+import asyncio
+from typing import Any, TypeVar
+
+import asyncpg
+
+from estafette.store import migrate, queries
+from estafette.store.batch import Unavailable
+from estafette.store.seam import StoreFault
+from estafette.store.unit import MakeUnit, Many, Statement
+
+T = TypeVar("T")
+ATTEMPTS = 4
+MIGRATION_LOCK = 0x65737461  # "esta": one process migrates at a time
+COMMAND_TIMEOUT_S = 60.0
+
+_AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.UniqueViolationError)
+_FULL = (asyncpg.DiskFullError, asyncpg.OutOfMemoryError)
+_READ_ONLY = (asyncpg.ReadOnlySQLTransactionError, asyncpg.InsufficientPrivilegeError)
+_ITEMS_OWN = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
+"""What is wrong with one item of a batch; everything else is the database's trouble."""
+_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError, TimeoutError)
+
+
+class PostgresDriver:
+    """Runs units on one PostgreSQL database. Built by `opening.open_store`."""
+
+    dialect = "postgres"
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._sql = queries.load("postgres")
+        self.syncs = 0
+
+    @classmethod
+    async def open(cls, url: str, now_us: int, connections: int = 8) -> "PostgresDriver":
+        """Connect, migrate under an advisory lock, and return a driver."""
+        try:
+            pool = await asyncpg.create_pool(url, min_size=1, max_size=connections, command_timeout=COMMAND_TIMEOUT_S)
+        except _FAULTS as error:
+            raise _fault(error) from error
+        try:
+            async with pool.acquire() as connection:
+                async with connection.transaction():
+                    await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
+                    if await connection.fetchval("SELECT to_regclass('migration')") is None:  # a read-only database can still be read
+                        await connection.execute(migrate.CREATE_RECORD)
+                    applied = [tuple(r) for r in await connection.fetch("SELECT number, sha256 FROM migration")]
+                    for step in migrate.pending(migrate.load("postgres"), applied):
+                        for statement in step.statements:
+                            await connection.execute(statement)
+                        await connection.execute("INSERT INTO migration VALUES ($1, $2, $3, $4)", step.number, step.name, step.sha256, now_us)
+        except BaseException as error:
+            pool.terminate()
+            if isinstance(error, _FAULTS):
+                raise _fault(error) from error
+            raise
+        return cls(pool)
+
+    async def write(self, make_unit: MakeUnit[T], *, is_synced: bool = True) -> T:
+        """One unit, one transaction."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with self._pool.acquire() as connection, connection.transaction():
+                    if not is_synced:
+                        await connection.execute("SET LOCAL synchronous_commit = off")
+                    result = await self._run(connection, make_unit)
+                self.syncs += is_synced
+                return result
+            except _AGAIN as error:
+                if attempt == ATTEMPTS:
+                    raise StoreFault(f"PostgreSQL: {error}") from error
+            except _FAULTS as error:
+                raise _fault(error) from error
+        raise AssertionError("unreachable")
+
+    async def read(self, make_unit: MakeUnit[T]) -> T:
+        """One unit in one snapshot."""
+        try:
+            async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+                return await self._run(connection, make_unit)
+        except _FAULTS as error:
+            raise _fault(error) from error
+
+    async def close(self) -> None:
+        """Let running units end, then disconnect."""
+        try:
+            await asyncio.wait_for(self._pool.close(), 10)
+        except TimeoutError:
+            self._pool.terminate()
+
+    async def _run(self, connection: Any, make_unit: MakeUnit[T]) -> T:
+        unit = make_unit()
+        try:
+            statement = next(unit)
+            while True:
+                statement = unit.send(await self._execute(connection, statement))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _execute(self, connection: Any, statement: Statement) -> Any:
+        sql = self._sql[statement.name]
+        if isinstance(statement, Many):
+            if len(statement.rows) == 1:
+                await connection.execute(sql, *statement.rows[0])
+            else:
+                await connection.executemany(sql, statement.rows)
+            return None
+        return [tuple(row) for row in await connection.fetch(sql, *statement.params)]
+
+
+def _fault(error: BaseException) -> StoreFault:
+    kind = StoreFault if isinstance(error, _ITEMS_OWN) else Unavailable
+    words = str(error) or type(error).__name__  # a timeout says nothing of itself
+    return kind(f"PostgreSQL: {words}", is_full=isinstance(error, _FULL), is_read_only=isinstance(error, _READ_ONLY))

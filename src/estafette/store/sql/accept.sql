@@ -1,0 +1,31 @@
+-- name: idempotency_get
+SELECT account_id, key, fingerprint, answer FROM idempotency WHERE key IN {texts:$1} AND created_at > $2
+-- name: idempotency_forget
+DELETE FROM idempotency WHERE created_at <= $1
+-- name: idempotency_put
+-- No ON CONFLICT: a second writer with the same key must fail, so that its unit runs again and finds the first answer.
+INSERT INTO idempotency (account_id, key, fingerprint, answer, created_at) VALUES ($1, $2, $3, $4, $5)
+-- name: blocks_running
+SELECT account_id, address_key, cause FROM block
+WHERE address_key IN {texts:$1} AND lifted_at IS NULL AND scope = '' AND (until IS NULL OR until > $2)
+-- name: campaign_put
+INSERT INTO campaign (account_id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT (account_id, name) DO NOTHING
+-- name: campaign_get
+SELECT id FROM campaign WHERE account_id = $1 AND name = $2
+-- name: campaign_first
+-- Returns a row only for the first copy to this address in this campaign.
+INSERT INTO campaign_recipient (campaign_id, address_key, message_id) VALUES ($1, $2, $3)
+ON CONFLICT (campaign_id, address_key) DO NOTHING RETURNING message_id
+-- name: submission_put
+INSERT INTO submission (id, account_id, door, reverse_path, author, subject, campaign_id, custom_id, options, smtputf8, size_bytes, accepted_at, deadline_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+-- name: content_put
+INSERT INTO content (submission_id, codec, data) VALUES ($1, $2, $3)
+-- name: message_put
+INSERT INTO message (id, submission_id, account_id, recipient, address_key, state, related_to, error, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+-- name: queue_put
+INSERT INTO queue (message_id, submission_id, account_id, recipient, domain, site, lane, accepted_at, due_at, deadline_at, owner, notify, orcpt)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+-- name: event_put
+INSERT INTO event (account_id, message_id, at, kind, count, reply, data) VALUES ($1, $2, $3, $4, $5, $6, $7)

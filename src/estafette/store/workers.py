@@ -1,0 +1,72 @@
+"""Units: worker processes, their incarnations and slots, and the paths that they hold."""
+
+from collections.abc import Sequence
+
+from estafette.model import EventKind, Lease, State
+from estafette.store.seam import StoreFault, Worker
+from estafette.store.unit import Many, Row, Rows, Unit
+
+SLOTS = 64
+
+
+def join(name: str, lease_until: int, delivers: bool) -> Unit[Worker]:
+    """A fresh incarnation under the lowest free slot."""
+    taken = {slot for (slot,) in (yield Rows("worker_slots"))}
+    slot = next((n for n in range(SLOTS) if n not in taken), None)
+    if slot is None:
+        raise StoreFault(f"all {SLOTS} worker slots are taken")
+    worker_id = (yield Rows("worker_next_id"))[0][0]
+    yield Many("worker_add", [(worker_id, slot, name, lease_until, int(delivers))])
+    return Worker(worker_id, slot, name, lease_until, delivers)
+
+
+def heartbeat(worker_id: int, lease_until: int) -> Unit[bool]:
+    return bool((yield Rows("worker_prolong", (worker_id, lease_until))))
+
+
+def retire(worker_id: int, now: int) -> Unit[int]:
+    """Declare a worker gone: nothing that it held may be settled by it any more. Whether an attempt got through is not known:
+    each message says so in its timeline (RECLAIMED)."""
+    if not (yield Rows("worker_remove", (worker_id,))):
+        return 0
+    yield Rows("paths_release_all", (worker_id,))
+    return (yield from _given_back(worker_id, (yield Rows("reclaim", (worker_id,))), now))
+
+
+def reclaim(worker_id: int, message_ids: Sequence[int], now: int) -> Unit[int]:
+    """The same for some messages of a worker that lives."""
+    return (yield from _given_back(worker_id, (yield Rows("reclaim_some", (worker_id, list(message_ids)))), now))
+
+
+def _given_back(worker_id: int, rows: Sequence[Row], now: int) -> Unit[int]:
+    if rows:
+        yield Many("reclaim_state", [(m, (State.DEFERRED if attempts else State.QUEUED).value, now) for m, _, attempts in rows])
+        yield Many("event_put", [(account_id, m, now, EventKind.RECLAIMED.value, 1, "", f'{{"worker":{worker_id}}}') for m, account_id, _ in rows])
+    return len(rows)
+
+
+def workers() -> Unit[list[Worker]]:
+    return [Worker(i, slot, name, until, bool(delivers)) for i, slot, name, until, delivers in (yield Rows("workers"))]
+
+
+def lease_paths(worker_id: int, paths: Sequence[str], now: int, until: int) -> Unit[list[str]]:
+    """Sorted order, so that two workers never wait for each other crosswise."""
+    held = []
+    for path in sorted(paths):
+        if (yield Rows("path_take", (path, worker_id, now, until))):
+            held.append(path)
+    return held
+
+
+def release_paths(worker_id: int, paths: Sequence[str]) -> Unit[None]:
+    yield Many("path_release", [(path, worker_id) for path in sorted(paths)])
+
+
+def leases() -> Unit[list[Lease]]:
+    return [Lease(*row) for row in (yield Rows("path_leases"))]
+
+
+def secret(name: str, fresh: bytes) -> Unit[bytes]:
+    """First writer wins."""
+    yield Many("secret_put", [(name, fresh)])
+    return bytes((yield Rows("secret_get", (name,)))[0][0])

@@ -1,0 +1,187 @@
+"""An event loop whose clock jumps: nothing is ever waited for, the next timer is simply the present.
+
+    loop = SimulatedLoop(); loop.run_until_complete(...)      # `loop.time()` is simulated seconds since the start
+
+Everything runs on behalf of a `Process`, found in the context of each callback. A process can be killed (nothing of it runs any more, not
+even a `finally`) and stopped for a while (SIGSTOP: its callbacks are kept and run, in order, when it goes on).
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import heapq
+import random
+import weakref
+import zlib
+from asyncio.base_events import BaseEventLoop
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from estafette.clock import SECOND_US
+
+START_US = 1_790_000_000 * SECOND_US
+COMPACT_AT = 100
+
+
+class Deadlock(Exception):
+    """Nothing is scheduled, and yet the main coroutine has not ended."""
+
+
+class Process:
+    """A simulated operating-system process. `chance` is its own source of randomness, so that processes do not disturb each other's."""
+
+    def __init__(self, loop: "SimulatedLoop", name: str) -> None:
+        self.name = name
+        self.chance = random.Random(f"{loop.seed}/{name}")
+        self.is_dead = False
+        self.is_stopped = False  # SIGSTOP
+        self.was_stopped = False  # ever: it may have been declared dead meanwhile
+        self.held: deque[asyncio.Handle] = deque()
+        self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self.loop = loop
+        self.context = contextvars.copy_context()
+        self.context.run(PROCESS.set, self)
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run a coroutine as part of this process."""
+        return self.loop.create_task(work, context=self.context.copy())
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.is_dead = True
+        self.held.clear()
+        self.loop.bury(self)
+
+    def stop(self) -> None:
+        """SIGSTOP."""
+        self.is_stopped = self.was_stopped = True
+
+    def go_on(self) -> None:
+        """SIGCONT."""
+        self.is_stopped = False
+        self.loop._ready.extend(self.held)
+        self.held.clear()
+
+
+PROCESS: contextvars.ContextVar[Process] = contextvars.ContextVar("process")
+
+
+class SimulatedLoop(BaseEventLoop):
+    """See the module. Connections are made by `network.py`, which sets `network`."""
+
+    network: Any = None
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+        self.now_s = 0.0
+        self.steps = 0
+        self.trace = 0  # checksum over everything that happened, in order
+        self.errors: list[str] = []
+        self._graves: list[asyncio.Task[Any]] = []
+        self.set_task_factory(_make_task)  # type: ignore[arg-type]
+        self.set_exception_handler(self._remember)
+
+    def time(self) -> float:
+        return self.now_s
+
+    def note(self, what: str) -> None:
+        """Put a fact into the trace."""
+        self.trace = zlib.crc32(f"{self.now_s:.6f} {what}".encode(), self.trace)
+
+    def _remember(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.errors.append(f"{context.get('message')}: {context.get('exception')!r}")
+
+    def _run_once(self) -> None:
+        """As BaseEventLoop's, with jumps instead of a selector."""
+        ready, scheduled = self._ready, self._scheduled
+        if self._timer_cancelled_count > COMPACT_AT and self._timer_cancelled_count * 2 > len(scheduled):
+            for handle in scheduled:
+                handle._scheduled = not handle._cancelled
+            scheduled = self._scheduled = [handle for handle in scheduled if not handle._cancelled]
+            heapq.heapify(scheduled)
+            self._timer_cancelled_count = 0
+        while scheduled and (scheduled[0]._cancelled or scheduled[0]._when <= self.now_s or not ready):
+            handle = heapq.heappop(scheduled)
+            handle._scheduled = False
+            if handle._cancelled:
+                self._timer_cancelled_count -= 1
+                continue
+            self.now_s = max(self.now_s, handle._when)
+            ready.append(handle)
+        if not ready and not self._stopping:
+            raise Deadlock
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if handle._cancelled:
+                continue
+            process = handle._context.get(PROCESS)
+            if process is not None and (process.is_dead or process.is_stopped):
+                if process.is_stopped and not process.is_dead:
+                    process.held.append(handle)
+                continue
+            self.steps += 1
+            handle._run()
+
+    def bury(self, process: Process) -> None:
+        """Keep what a dead process left behind until the end: freed earlier, its coroutines would run their `finally`."""
+        self._graves += [task for task in process.tasks if not task.done()]
+
+    def clear_away(self) -> None:
+        """After the run: close every coroutine that never came to its end. Their last words reach nobody."""
+        left = [*self._graves, *(task for task in asyncio.all_tasks(self) if not task.done())]
+        self._graves = []
+        self.network = None
+        for task in left:
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            coroutine = task.get_coro()
+            for _ in range(5):  # a `finally` that awaits survives one close
+                with contextlib.suppress(BaseException):
+                    coroutine.close()  # type: ignore[union-attr]
+                    break
+        self.close()
+
+    def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.Handle:
+        return self.call_soon(callback, *args, context=context)
+
+    def run_in_executor(self, *_: Any) -> Any:
+        raise RuntimeError("threads are not simulated")
+
+    async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **options: Any) -> Any:
+        return await self.network.connect(protocol_factory, host, port, options.get("local_addr"))
+
+    async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:
+        return self.network.listen(protocol_factory, host, port)
+
+    async def start_tls(self, transport: Any, protocol: Any, sslcontext: Any, **_: Any) -> Any:
+        return await self.network.start_tls(transport)
+
+
+def _make_task(loop: SimulatedLoop, work: Coroutine[Any, Any, Any], context: contextvars.Context | None = None, **_: Any) -> asyncio.Task[Any]:
+    task = asyncio.Task(work, loop=loop, context=context)
+    process = context.get(PROCESS) if context is not None else PROCESS.get(None)
+    if process is not None:
+        process.tasks.add(task)
+    return task
+
+
+class SimulatedClock:
+    """`estafette.clock.Clock` over the loop, for one process. `shift_s` moves the wall clock only, for all who share it."""
+
+    def __init__(self, process: Process, shift_s: list[float]) -> None:
+        self._process = process
+        self._loop = process.loop
+        self._shift_s = shift_s
+
+    def now_us(self) -> int:
+        return START_US + int((self._loop.now_s + self._shift_s[0]) * SECOND_US)
+
+    def monotonic(self) -> float:
+        return self._loop.now_s
+
+    def random(self) -> float:
+        return self._process.chance.random()
+
+    def token_bytes(self, count: int) -> bytes:
+        return self._process.chance.randbytes(count)
