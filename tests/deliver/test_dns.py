@@ -87,7 +87,7 @@ async def test_records(server: DnsServer, clock: ManualClock) -> None:
 )
 async def test_servers_that_misbehave(server: DnsServer, clock: ManualClock, how: How | list[Behaviour | How], kind: AnswerKind, is_ours: bool) -> None:
     server.behaviours["a.test"] = how
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         answer = await resolver(server, clock).ask("a.test", "MX")
     assert answer.kind is kind
     assert answer.is_ours is is_ours

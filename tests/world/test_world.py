@@ -120,7 +120,7 @@ async def raw(mx: MxServer, octets: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(mx.address, mx.port)
     writer.write(octets)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await reader.read()
     except ConnectionResetError:  # what TCP makes of a close while octets were unread
         return b""
@@ -303,6 +303,6 @@ async def test_it_ends_with_sessions_open() -> None:
         await talks[0][0].readline()
         assert mx.open == 1
     for reader, writer in talks:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             assert await reader.read() == b""
         writer.close()
