@@ -22,7 +22,7 @@ LINES: list[set[str]] = [
     {"log", "config"},
     {"clock", "settings"},
     {"quantities"},
-    {"model"},
+    {"model", "nouns"},
     {"mail"},
     {"rules"},
 ]

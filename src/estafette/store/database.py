@@ -28,6 +28,7 @@ from estafette.model import (
 from estafette.store import accounts, feedback, mail_in, mail_out, people, workers
 from estafette.store.batch import Batcher
 from estafette.store.seam import Audit, Policy, SiteBacklog, Waiting, Worker
+from estafette.store.templates import Templates
 from estafette.store.unit import MakeUnit
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class Database:
     def __init__(self, driver: Driver, policy: Policy) -> None:
         self.driver = driver
         self._policy = policy
+        self.templates = Templates(driver)
         lanes = 1 if driver.dialect == "sqlite" else 3  # SQLite has one writer; PostgreSQL commits side by side
         self._accepts: Batcher[Sequence[Submission], list[Accepted]] = Batcher(self._accept_batch, limit=200, lanes=lanes)
         self._settles: Batcher[Settlement, bool] = Batcher(self._settle_batch, limit=500, lanes=1)

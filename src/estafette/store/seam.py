@@ -32,6 +32,7 @@ from estafette.model import (
     Submission,
     Visited,
 )
+from estafette.store.templates import Templates
 
 
 class StoreFault(Exception):
@@ -102,7 +103,9 @@ class Worker:
 
 
 class Store(Protocol):
-    """Every verb; see the module for what all of them promise."""
+    """Every verb; see the module for what all of them promise. Shelves are attributes (docs/decisions/0011)."""
+
+    templates: Templates
 
     # -- life ---------------------------------------------------------------------------------------------------------
     async def close(self) -> None:
