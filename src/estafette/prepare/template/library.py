@@ -1,0 +1,38 @@
+"""Compiled templates by their source: each is compiled once as long as it is in use. Holds no more than a fixed number of characters."""
+
+from collections import OrderedDict
+from typing import Final
+
+from estafette.prepare.template.compiling import Compiled, compile_template
+from estafette.prepare.template.running import Halted, TemplateError
+
+MAX_HELD: Final = 4_000_000
+"""Characters of source; the closures of them take some ten times as many octets."""
+_ENTRY: Final = 500  # what an empty one costs
+
+
+class Library:
+    """One per process."""
+
+    def __init__(self, max_held: int = MAX_HELD) -> None:
+        self._found: OrderedDict[tuple[str, bool], Compiled | TemplateError] = OrderedDict()
+        self._room = max_held
+
+    def get(self, source: str, *, is_html: bool = False) -> Compiled | TemplateError:
+        """The compiled template, or why it cannot be read."""
+        key = (source, is_html)
+        found = self._found.get(key)
+        if found is not None:
+            self._found.move_to_end(key)
+            return found
+        try:
+            found = compile_template(source, is_html=is_html)
+        except Halted as halted:
+            found = halted.error
+        cost = len(source) + _ENTRY
+        while self._found and cost > self._room:
+            self._room += len(self._found.popitem(last=False)[0][0]) + _ENTRY
+        if cost <= self._room:
+            self._found[key] = found
+            self._room -= cost
+        return found
