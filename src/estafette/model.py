@@ -353,6 +353,7 @@ class Visited:
     marks: int
     delivered_at: int | None  # None: not delivered as far as we know
     recent: tuple[Event, ...] = ()  # its newest CLICKED and NOTE events
+    opened_at: int | None = None  # when it was first opened
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ LINES: list[set[str]] = [
     {"log", "config"},
     {"clock", "settings"},
     {"quantities"},
+    {"facts"},
     {"model", "nouns"},
     {"mail"},
     {"rules"},
@@ -41,7 +42,7 @@ SHELL: dict[str, set[str]] = {
     "rules": set(),
     "prepare": set(),
     "status": set(),
-    "stats": set(),
+    "stats": {"folder.py"},
     "queue": set(),
     "accept": {"credentials.py", "incoming.py", "reception.py", "smtp.py", "submit.py"},
     "deliver": {

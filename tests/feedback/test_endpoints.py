@@ -58,7 +58,8 @@ async def test_the_image_is_an_opening(ground: Ground, web: httpx2.AsyncClient) 
     await web.get(f"/o/{pixel(1)}")
     events = await ground.events(1)
     assert [e.kind.value for e in events] == ["opened", "opened"]
-    assert events[0].data == {"reader": "human", "why": "a browser", "ip": "203.0.113.0", "agent": BROWSER, "geo": "FR", "first": 1, "marked": 17}
+    assert events[0].data == {"reader": "human", "why": "a browser", "ip": "203.0.113.0", "agent": BROWSER, "geo": "FR", "first": 1, "marked": 17,
+                              "after_s": 10, "site": "mx"}  # fmt: skip
     assert "first" not in events[1].data
     assert await ground.state(1) == (State.DELIVERED, 17)
 

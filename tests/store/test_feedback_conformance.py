@@ -77,7 +77,8 @@ async def test_an_opening_is_marked_once_and_told_every_time(store: Database, ac
     done = await store.record_many([by_machine, by_person, by_person])
     assert [(d.state, d.is_applied, d.is_first) for d in done] == [(State.DELIVERED, True, True), (State.DELIVERED, True, True), (State.DELIVERED, True, False)]
     assert [e.data for e in await store.timeline(1)][2:] == [
-        {"reader": "machine", "first": 1, "marked": 1}, {"reader": "human", "first": 1, "marked": 16}, {"reader": "human"}]  # fmt: skip
+        {"reader": "machine", "first": 1, "marked": 1, "site": "mx"}, {"reader": "human", "first": 1, "marked": 16, "marks": 1, "site": "mx"},
+        {"reader": "human", "marks": 17, "site": "mx"}]  # fmt: skip
     assert await shown(store, 1) == (State.DELIVERED, 17)
 
 

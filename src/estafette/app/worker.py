@@ -49,6 +49,7 @@ from estafette.prepare.tokens import OpenMode
 from estafette.prepare.tracking import Tracking
 from estafette.queue.paths import Place
 from estafette.queue.retry import RetryPlan
+from estafette.stats.folder import Folder
 from estafette.status.blocking import StatusPolicy
 from estafette.store.opening import open_store
 from estafette.store.seam import Store, StoreFault, Worker
@@ -117,12 +118,16 @@ async def _work(config: Config, post: Post, clock: Clock, store: Store, stopping
     engine = _engine(config, clock, store, me, bell, signers, keyring) if delivers else None
     doors = await _doors(config, post, clock, store, me, engine, bell, keyring)
     bell.listen(engine.hear if engine is not None else _nothing)
+    beside = [asyncio.create_task(Folder(store, clock, me.id).run())]
     working = asyncio.create_task(engine.run() if engine is not None else _stay_alive(store, clock, me, config.server.lease_s))
     post.report(me.id)
     told = asyncio.create_task(stopping.wait())
     await asyncio.wait([working, told], return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
     within_s = config.server.drain_within_s
+    for task in beside:
+        task.cancel()
+    await asyncio.wait(beside, timeout=within_s)
     if engine is not None:
         await asyncio.gather(doors.close(within_s), engine.drain(within_s))
         await engine.end()

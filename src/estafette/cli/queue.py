@@ -10,6 +10,7 @@ from estafette.cli.printing import ago, at, print_facts, print_json, print_table
 from estafette.clock import SECOND_US
 from estafette.mail.address import Address
 from estafette.model import Block, BlockCause
+from estafette.stats.folder import rebuild
 from estafette.stats.rates import all_rates, figures
 from estafette.store.seam import SiteBacklog, Store
 
@@ -174,7 +175,7 @@ def block_remove(ground: Ground, address: Address, account_name: str | None, rea
         click.echo(f"{address}: {count} block{'' if count == 1 else 's'} lifted")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--from", "since", type=TIME, metavar="T", help="Messages accepted from this time on (UTC unless it says otherwise).")
 @click.option("--to", "until", type=TIME, metavar="T", help="Messages accepted before this time.")
 @click.option("--account", "account_name", metavar="NAME", help="Only this account's.")
@@ -187,6 +188,8 @@ def stats(ground: Ground, since: int | None, until: int | None, account_name: st
     By persons: without the openings and clicks that only privacy proxies and link scanners made.
     Example: estafette stats --from 2026-01-01 --to 2026-02-01
     """
+    if click.get_current_context().invoked_subcommand is not None:
+        return
 
     async def work(store: Store) -> dict[str, object]:
         owner = (await account_named(store, account_name)).id if account_name else None
@@ -214,6 +217,22 @@ def stats(ground: Ground, since: int | None, until: int | None, account_name: st
         share = f"{without['rates'][name]:.2%} of delivered" if numbers["delivered"] else ""
         rows.insert([row[0] for row in rows].index(name) + 1, ("- by persons", without[name], share))
     print_table(("", "messages", "rate"), rows)
+
+
+@stats.command("rebuild")
+@options
+def stats_rebuild(ground: Ground) -> None:
+    """Empty the counters of the statistics and make them again from the events.
+
+    Nothing is lost and nothing has to stop; until it is done the dashboard shows less than there is.
+
+    Example: estafette stats rebuild
+    """
+    count = ground.run(rebuild)
+    if ground.is_json:
+        print_json({"events": count})
+    else:
+        click.echo(f"{count} events counted again")
 
 
 @click.command()

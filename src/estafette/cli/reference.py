@@ -69,13 +69,13 @@ def _written(row: Setting, value: float) -> str:
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
-    """Every leaf command with its words."""
+    """Every command that does something, with its words."""
     found: list[tuple[tuple[str, ...], click.Command]] = []
     for name, command in group.commands.items():
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            found.append(((*path, name), command))
         if isinstance(command, click.Group):
             found += commands(command, (*path, name))
-        else:
-            found.append(((*path, name), command))
     return found
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from estafette.clock import SECOND_US
 from estafette.feedback.reader_kind import Judgement, Seen, Visit, judge
 from estafette.model import Event, EventKind, Mark, PersonMark, Record, Visited
 
@@ -55,7 +56,7 @@ def records(requests: Sequence[Request], known: Mapping[int, Visited]) -> list[R
         visit, visited = request.visit, known.get(request.message_id)
         earlier = seen.setdefault(request.message_id, [])
         judgement = judge(visit, visited.delivered_at if visited else None, earlier)
-        record = _record(request, judgement)
+        record = _record(request, judgement, (visited.opened_at if visit.is_click else visited.delivered_at) if visited else None)
         made.append(record)
         before = marks.get(request.message_id, 0)
         marked = record.marks & ~before
@@ -67,7 +68,8 @@ def records(requests: Sequence[Request], known: Mapping[int, Visited]) -> list[R
     return made
 
 
-def _record(request: Request, judgement: Judgement) -> Record:
+def _record(request: Request, judgement: Judgement, since: int | None) -> Record:
+    """`since`: what the delay is counted from: the delivery for an opening, the first opening for a click."""
     visit = request.visit
     kind, mark, person = (
         (EventKind.CLICKED, Mark.CLICKED, PersonMark.CLICKED) if visit.is_click else (EventKind.OPENED, Mark.OPENED, PersonMark.OPENED)
@@ -81,6 +83,8 @@ def _record(request: Request, judgement: Judgement) -> Record:
     }  # fmt: skip
     if visit.is_click:
         data["link"] = visit.link
+    if since is not None:
+        data["after_s"] = max(0, visit.at - since) // SECOND_US
     return Record(
         request.message_id, kind, visit.at, data=data, marks=marks, unmarks=int(PersonMark.CLICKED) if judgement.takes_back else 0,
         account_id=request.account_id, is_patient=request.is_patient,

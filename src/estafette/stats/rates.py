@@ -84,59 +84,76 @@ def figures(counts: Mapping[tuple[State, int], int], *, click_implies_open: bool
     return Figures(**numbers)
 
 
-def _share(part: int, whole: int) -> float:
+def figures_of_counters(
+    counts: Mapping[str, int], *, click_implies_open: bool, without_machines: bool = False, in_flight: tuple[int, int] = (0, 0)
+) -> Figures:
+    """The same from a row of counters (`facts.COUNTS`). `in_flight`: messages whose first, and whose later attempt is under way: the queue says so,
+    no event does. Those that wait for their first outcome and are not in flight are queued."""
+    by = "_by_persons" if without_machines else ""
+    first, later = in_flight
+    outcomes = sum(counts[name] for name in ("blocked", "deferred", "delivered", "exhausted", "hard_errors"))
+    waiting = max(0, counts["processed"] - outcomes)
+    first, later = min(first, waiting), min(later, counts["deferred"])
+    return Figures(
+        queued=waiting - first, blocked=counts["blocked"], in_flight=first + later, deferred=counts["deferred"] - later, exhausted=counts["exhausted"],
+        hard_errors=counts["hard_errors"], delivered=counts["delivered"], opened=counts[("engaged" if click_implies_open else "opened") + by],
+        clicked=counts["clicked" + by], unsubscribed=counts["unsubscribed"], spam=counts["spam"],
+    )  # fmt: skip
+
+
+def share(part: int, whole: int) -> float:
     """A rate between 0 and 1 (above 1 where the part is no subset); 0 when there is nothing to divide by."""
     return part / whole if whole else 0.0
 
 
 def delivered_rate(f: Figures) -> float:
     """Delivered ÷ sent."""
-    return _share(f.delivered, f.sent)
+    return share(f.delivered, f.sent)
 
 
 def opened_rate(f: Figures) -> float:
     """Opened ÷ delivered."""
-    return _share(f.opened, f.delivered)
+    return share(f.opened, f.delivered)
 
 
 def clicked_rate(f: Figures) -> float:
     """Clicked ÷ delivered."""
-    return _share(f.clicked, f.delivered)
+    return share(f.clicked, f.delivered)
 
 
 def unsubscribed_rate(f: Figures) -> float:
     """Unsubscribed ÷ opened. Above 1 when people unsubscribe in readers that load no images: more unsubscribes than recorded opens."""
-    return _share(f.unsubscribed, f.opened)
+    return share(f.unsubscribed, f.opened)
 
 
 def spam_rate(f: Figures) -> float:
     """Complaints ÷ sent."""
-    return _share(f.spam, f.sent)
+    return share(f.spam, f.sent)
 
 
 def error_rate(f: Figures) -> float:
     """Soft and hard errors ÷ sent."""
-    return _share(f.soft_errors + f.hard_errors, f.sent)
+    return share(f.soft_errors + f.hard_errors, f.sent)
 
 
 def soft_error_rate(f: Figures) -> float:
     """Soft errors ÷ sent: the temporary part of the error rate."""
-    return _share(f.soft_errors, f.sent)
+    return share(f.soft_errors, f.sent)
 
 
 def hard_error_rate(f: Figures) -> float:
     """Hard errors ÷ sent: the permanent part of the error rate."""
-    return _share(f.hard_errors, f.sent)
+    return share(f.hard_errors, f.sent)
 
 
 def in_flight_rate(f: Figures) -> float:
     """In flight ÷ sent; with delivered and errors it makes 1."""
-    return _share(f.in_flight, f.sent)
+    return share(f.in_flight, f.sent)
 
 
 def blocked_share(f: Figures) -> float:
     """Blocked ÷ processed: blocked is not sent, so it has a denominator of its own."""
-    return _share(f.blocked, f.processed)
+    return share(f.blocked, f.processed)
 
 
 RATES = {

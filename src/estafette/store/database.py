@@ -1,7 +1,6 @@
 """The seam's one implementation: verbs on a driver. All SQL is in `sql/`, all transactions are units, all waiting is here."""
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
 
 from estafette.model import (
     Accepted,
@@ -27,22 +26,10 @@ from estafette.model import (
 )
 from estafette.store import accounts, feedback, mail_in, mail_out, people, workers
 from estafette.store.batch import Batcher
+from estafette.store.driver import Driver
 from estafette.store.seam import Audit, Policy, SiteBacklog, Waiting, Worker
+from estafette.store.statistics import Statistics
 from estafette.store.templates import Templates
-from estafette.store.unit import MakeUnit
-
-T = TypeVar("T")
-
-
-class Driver(Protocol):
-    """What a database must offer."""
-
-    dialect: str
-    syncs: int
-
-    async def write(self, make_unit: MakeUnit[T], *, is_synced: bool = True) -> T: ...
-    async def read(self, make_unit: MakeUnit[T]) -> T: ...
-    async def close(self) -> None: ...
 
 
 class Database:
@@ -50,6 +37,7 @@ class Database:
 
     def __init__(self, driver: Driver, policy: Policy) -> None:
         self.driver = driver
+        self.statistics = Statistics(driver)
         self._policy = policy
         self.templates = Templates(driver)
         lanes = 1 if driver.dialect == "sqlite" else 3  # SQLite has one writer; PostgreSQL commits side by side

@@ -6,8 +6,9 @@ come after a late bounce): a person said so, and the block must hold. A bounce b
 
 from collections.abc import Sequence
 
-from estafette.model import BlockCause, Event, EventKind, Mark, PersonMark, Reason, Record, Recorded, State, Visited
+from estafette.model import FINAL_STATES, BlockCause, Event, EventKind, Mark, PersonMark, Reason, Record, Recorded, State, Visited
 from estafette.store.mail_in import encode_data
+from estafette.store.mail_out import as_found
 from estafette.store.people import event_of_row
 from estafette.store.seam import Policy
 from estafette.store.unit import Many, Row, Rows, Unit
@@ -83,11 +84,13 @@ class _Batch:
                 self.events.append((0, 0, r.at, r.kind.value, 1, r.reply, encode_data(r.data)))
                 return Recorded(None, is_applied=True)
             return Recorded()
-        _, before, marks, attempts, account_id, address_key = row
+        _, before, marks, attempts, account_id, address_key, _ = row
         state = State(before)
         if r.is_patient and state is State.SENT:
             return Recorded(state, is_early=True)
         after = state if r.kind is EventKind.NOTE else self._policy.next_state(state, r.kind, attempts)
+        if after is not state and state not in FINAL_STATES:
+            after = None  # it is in the queue: the outcome of its own attempt is still to come, a report about it is early or wrong
         is_known = after is None or marks & r.marks == r.marks
         if r.is_once and is_known and r.block is not None and (account_id, address_key, r.block) in self._running:
             return Recorded(state, is_applied=after is not None)
@@ -105,17 +108,20 @@ class _Batch:
         return Recorded(after, is_applied=True, is_first=is_first)
 
     def _tell(self, r: Record, row: Row, after: State | None, is_first: bool) -> None:
-        message_id, state, marks, _, account_id, _ = row
+        message_id, state, marks, attempts, account_id, _, site = row
         facts = {**r.data, "error_related_to": r.reason.related_to, "error": r.reason.error}
         kind = r.kind
         if after is None:
             kind, facts = EventKind.NOTE, {**facts, "refused": r.kind.value, "state": state}
-        elif r.marks:
-            facts |= {"first": int(is_first) or "", "marked": r.marks & ~marks or ""}
+        elif r.marks or r.unmarks or after is not State(state):
+            facts |= {"first": int(is_first) or "", "marked": r.marks & ~r.unmarks & ~marks or "", "unmarked": r.unmarks & marks or "", "marks": marks or "",
+                      **as_found(State(state), attempts, site, site)}  # fmt: skip
+            if facts["was"] == State.DELIVERED and after is State.DELIVERED:
+                facts["was"] = ""  # what marks find, always
         self.events.append((account_id, message_id, r.at, kind.value, 1, r.reply, encode_data(facts)))
 
     def _move(self, r: Record, row: Row, after: State) -> None:
-        message_id, before, marks, attempts, account_id, address_key = row
+        message_id, before, marks, attempts, account_id, address_key, site = row
         marked = (marks | r.marks) & ~r.unmarks
         if after is not State(before):
             self.bounced[message_id] = (message_id, after.value, marked, r.reason.related_to, r.reason.error, r.at)
@@ -126,7 +132,7 @@ class _Batch:
                 self.bounced[message_id] = (message_id, state, marked, related_to, error, r.at)
             else:
                 self.touched[message_id] = (message_id, after.value, marked, r.at)
-        self._found[message_id] = (message_id, after.value, marked, attempts, account_id, address_key)
+        self._found[message_id] = (message_id, after.value, marked, attempts, account_id, address_key, site)
 
     def _block(self, r: Record, account_id: int, address_key: str, cause: BlockCause) -> None:
         if (account_id, address_key, cause) not in self._running:
@@ -143,6 +149,6 @@ def visited(message_ids: Sequence[int], since: int) -> Unit[dict[int, Visited]]:
         event = event_of_row(row)
         recent.setdefault(event.message_id, []).append(event)
     return {
-        message_id: Visited(message_id, account_id, marks, delivered_at, tuple(recent.get(message_id, ())))
-        for message_id, account_id, marks, delivered_at in rows
+        message_id: Visited(message_id, account_id, marks, delivered_at, tuple(recent.get(message_id, ())), opened_at)
+        for message_id, account_id, marks, delivered_at, opened_at in rows
     }

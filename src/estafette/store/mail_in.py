@@ -117,7 +117,8 @@ def _insert(submissions: Sequence[Submission], accepted: dict[int, Accepted], ca
         messages = accepted[s.id].messages
         submission_rows.append((
             s.id, s.account_id, s.door.value, s.reverse_path, s.author, s.subject[:255], campaigns.get((s.account_id, o.campaign), 0),
-            o.custom_id, encode_options(o), int(s.smtputf8), size, s.accepted_at, s.deadline_at))  # fmt: skip
+            o.custom_id, encode_options(o), int(s.smtputf8), size, s.accepted_at, s.due_at,
+            s.deadline_at))  # fmt: skip
         if any(m.state is not State.BLOCKED for m in messages):
             packed = zlib.compress(s.content, 1) if size >= COMPRESS_FROM_BYTES else s.content
             content_rows.append((s.id, "zlib", packed) if len(packed) < size else (s.id, "", s.content))

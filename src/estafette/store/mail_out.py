@@ -89,7 +89,7 @@ def settle(settlements: Sequence[Settlement], policy: Policy) -> Unit[list[bool]
         if row is None or (row[1], row[7]) != (claim.owner, claim.turn):
             done.append(False)
             continue
-        _, _, lane, attempts, state, account_id, address_key, _ = row
+        _, _, lane, attempts, state, account_id, address_key, _, site = row
         kind = event_of(o)
         after = policy.next_state(State(state), kind, attempts) if kind else (State.DEFERRED if attempts else State.QUEUED)
         if after is None:  # illegal: the table refuses, the message is given back and the refusal noted
@@ -104,9 +104,11 @@ def settle(settlements: Sequence[Settlement], policy: Policy) -> Unit[list[bool]
             released.append((claim.message_id, after.value, o.at))
             continue
         tried = attempts + (kind is not EventKind.BLOCKED)
-        events.append((account_id, claim.message_id, o.at, kind.value, 1, o.reply, encode_data(_facts(o, tried))))
+        settled_at = site or (claim.site if kind is not EventKind.BLOCKED else "")
+        facts = _facts(o, tried) | as_found(State(state), attempts, site, settled_at)
+        events.append((account_id, claim.message_id, o.at, kind.value, 1, o.reply, encode_data(facts)))
         reason = NO_REASON if after is State.DELIVERED else o.reason
-        settled.append((claim.message_id, after.value, reason.related_to, reason.error, tried, o.at))
+        settled.append((claim.message_id, after.value, reason.related_to, reason.error, tried, o.at, settled_at))
         if after is State.DEFERRED:
             again.append((claim.message_id, tried, lane if o.lane is None else o.lane, o.retry_at, o.site))
         else:
@@ -119,6 +121,16 @@ def settle(settlements: Sequence[Settlement], policy: Policy) -> Unit[list[bool]
         if batch:
             yield Many(name, batch)
     return done
+
+
+def as_found(state: State, attempts: int, site_before: str, site: str) -> dict[str, str | int]:
+    """What an event tells of its message as it found it, so that statistics are made of events alone (decision 37): the state unless it was
+    waiting for its first outcome, the site that it is counted under from now on, and whether it was counted under none after an attempt."""
+    was = State.DEFERRED if attempts and state in (State.QUEUED, State.SENT) else state
+    return {
+        "was": was.value if was not in (State.QUEUED, State.SENT) else "",
+        "site": site, "site_is_new": int(site != site_before and attempts > 0) or "",
+    }  # fmt: skip
 
 
 def _facts(o: Outcome, attempt: int) -> dict[str, str | int]:
@@ -134,15 +146,15 @@ def expire(now: int, limit: int, policy: Policy) -> Unit[int]:
     """Give up waiting messages past their deadline, whatever their queue state; the last deferral's reason is kept as the reason."""
     rows = yield Rows("past_deadline", (now, limit))
     removed, settled, events, blocks = [], [], [], []
-    for message_id, account_id, attempts, address_key, related_to, error, state in rows:
+    for message_id, account_id, attempts, address_key, related_to, error, state, site in rows:
         after = policy.next_state(State(state), EventKind.SOFT_BOUNCED, attempts)
         if after is None:
             continue
         reply = "given up: the deadline passed before any attempt succeeded"
         removed.append((message_id,))
-        settled.append((message_id, after.value, related_to or "system", error or "system issue", attempts, now))
-        events.append((account_id, message_id, now, EventKind.SOFT_BOUNCED.value, 1, reply,
-                       encode_data({"attempt": attempts, "stage": "deadline", "error_related_to": related_to, "error": error})))  # fmt: skip
+        settled.append((message_id, after.value, related_to or "system", error or "system issue", attempts, now, site))
+        facts = {"attempt": attempts, "stage": "deadline", "error_related_to": related_to, "error": error} | as_found(State(state), attempts, site, site)
+        events.append((account_id, message_id, now, EventKind.SOFT_BOUNCED.value, 1, reply, encode_data(facts)))
         if attempts and related_to not in ("", "system"):
             blocks.append((account_id, address_key, "", BlockCause.SOFT_BOUNCE.value, now, policy.block_until(BlockCause.SOFT_BOUNCE, now), message_id, reply))
     for name, batch in (("queue_remove", removed), ("message_settle", settled), ("event_put", events), ("block_put", blocks)):

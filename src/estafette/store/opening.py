@@ -5,7 +5,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from estafette.clock import Clock
-from estafette.store.database import Database, Driver
+from estafette.store.database import Database
+from estafette.store.driver import Driver
 from estafette.store.seam import Policy, StoreFault
 from estafette.store.sqlite import SqliteDriver
 

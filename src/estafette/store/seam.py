@@ -7,7 +7,7 @@ Faults raise `StoreFault` (`is_full` when the disk is full); nothing was stored 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from estafette.model import (
     Accepted,
@@ -33,6 +33,9 @@ from estafette.model import (
     Visited,
 )
 from estafette.store.templates import Templates
+
+if TYPE_CHECKING:
+    from estafette.store.statistics import Statistics
 
 
 class StoreFault(Exception):
@@ -106,6 +109,7 @@ class Store(Protocol):
     """Every verb; see the module for what all of them promise. Shelves are attributes (docs/decisions/0011)."""
 
     templates: Templates
+    statistics: "Statistics"  # counters, and those who follow the event table
 
     # -- life ---------------------------------------------------------------------------------------------------------
     async def close(self) -> None:

@@ -17,8 +17,9 @@ SELECT id FROM campaign WHERE account_id = $1 AND name = $2
 INSERT INTO campaign_recipient (campaign_id, address_key, message_id) VALUES ($1, $2, $3)
 ON CONFLICT (campaign_id, address_key) DO NOTHING RETURNING message_id
 -- name: submission_put
-INSERT INTO submission (id, account_id, door, reverse_path, author, subject, campaign_id, custom_id, options, smtputf8, size_bytes, accepted_at, deadline_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+INSERT INTO submission (id, account_id, door, reverse_path, author, subject, campaign_id, custom_id, options, smtputf8, size_bytes, accepted_at, due_at,
+                        deadline_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 -- name: content_put
 INSERT INTO content (submission_id, codec, data) VALUES ($1, $2, $3)
 -- name: message_put

@@ -33,18 +33,18 @@ JOIN block b ON b.address_key = m.address_key AND b.account_id = m.account_id
 JOIN submission s ON s.id = m.submission_id
 WHERE m.id IN {ints:$1} AND b.lifted_at IS NULL AND b.scope = '' AND (b.until IS NULL OR b.until > $2)
 -- name: held (sqlite)
-SELECT q.message_id, q.owner, q.lane, q.attempts, m.state, m.account_id, m.address_key, q.claims
+SELECT q.message_id, q.owner, q.lane, q.attempts, m.state, m.account_id, m.address_key, q.claims, m.site
 FROM queue q JOIN message m ON m.id = q.message_id WHERE q.message_id IN {ints:$1}
 -- name: held (postgres)
 -- The row lock keeps a retiring supervisor from giving the message to another worker between this look and our write.
-SELECT q.message_id, q.owner, q.lane, q.attempts, m.state, m.account_id, m.address_key, q.claims
+SELECT q.message_id, q.owner, q.lane, q.attempts, m.state, m.account_id, m.address_key, q.claims, m.site
 FROM queue q JOIN message m ON m.id = q.message_id WHERE q.message_id IN {ints:$1} FOR UPDATE OF q
 -- name: queue_remove
 DELETE FROM queue WHERE message_id = $1
 -- name: queue_again
 UPDATE queue SET owner = 0, attempts = $2, lane = $3, due_at = $4, site = COALESCE($5, site) WHERE message_id = $1
 -- name: message_settle
-UPDATE message SET state = $2, related_to = $3, error = $4, attempts = $5, updated_at = $6 WHERE id = $1
+UPDATE message SET state = $2, related_to = $3, error = $4, attempts = $5, updated_at = $6, site = $7 WHERE id = $1
 -- name: message_release
 UPDATE message SET state = $2, updated_at = $3 WHERE id = $1
 -- name: block_put
@@ -52,8 +52,8 @@ INSERT INTO block (account_id, address_key, scope, cause, since, until, message_
 -- name: held_by
 SELECT message_id FROM queue WHERE owner = $1
 -- name: past_deadline (sqlite)
-SELECT q.message_id, q.account_id, q.attempts, m.address_key, m.related_to, m.error, m.state FROM queue q JOIN message m ON m.id = q.message_id
+SELECT q.message_id, q.account_id, q.attempts, m.address_key, m.related_to, m.error, m.state, m.site FROM queue q JOIN message m ON m.id = q.message_id
 WHERE q.owner = 0 AND q.deadline_at <= $1 LIMIT $2
 -- name: past_deadline (postgres)
-SELECT q.message_id, q.account_id, q.attempts, m.address_key, m.related_to, m.error, m.state FROM queue q JOIN message m ON m.id = q.message_id
+SELECT q.message_id, q.account_id, q.attempts, m.address_key, m.related_to, m.error, m.state, m.site FROM queue q JOIN message m ON m.id = q.message_id
 WHERE q.owner = 0 AND q.deadline_at <= $1 LIMIT $2 FOR UPDATE OF q SKIP LOCKED

@@ -1,15 +1,16 @@
 -- name: message_states (sqlite)
-SELECT id, state, marks, attempts, account_id, address_key FROM message WHERE id IN {ints:$1}
+SELECT id, state, marks, attempts, account_id, address_key, site FROM message WHERE id IN {ints:$1}
 -- name: message_states (postgres)
 -- Locked in the order of ids, so that two batches about the same messages wait for each other instead of both losing.
-SELECT id, state, marks, attempts, account_id, address_key FROM message WHERE id IN {ints:$1} ORDER BY id FOR UPDATE
+SELECT id, state, marks, attempts, account_id, address_key, site FROM message WHERE id IN {ints:$1} ORDER BY id FOR UPDATE
 -- name: blocks_lift_cause
 UPDATE block SET lifted_at = $4, lifted_reason = $5
 WHERE account_id = $1 AND address_key = $2 AND cause = $3 AND scope = '' AND lifted_at IS NULL AND (until IS NULL OR until > $4)
 -- name: visited
--- The delivery stands among the first events of a message: the look ends there, however often it was opened since.
+-- The delivery and the first opening stand among the first events of a message: the look ends there, however often it was opened since.
 SELECT m.id, m.account_id, m.marks, (
-    SELECT e.at FROM event e WHERE e.message_id = m.id AND e.kind = 'delivered' ORDER BY e.id LIMIT 1)
+    SELECT e.at FROM event e WHERE e.message_id = m.id AND e.kind = 'delivered' ORDER BY e.id LIMIT 1),
+    CASE WHEN (m.marks & 1) <> 0 THEN (SELECT e.at FROM event e WHERE e.message_id = m.id AND e.kind = 'opened' ORDER BY e.id LIMIT 1) END
 FROM message m WHERE m.id IN {ints:$1}
 -- name: visits_recent
 -- Only the newest events of the whole table are looked at, and only so many are handed out: a message with a million openings costs little more

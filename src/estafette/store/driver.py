@@ -1,0 +1,18 @@
+"""What a database must offer to the verbs: `sqlite.py` and `postgres.py` do."""
+
+from typing import Protocol, TypeVar
+
+from estafette.store.unit import MakeUnit
+
+T = TypeVar("T")
+
+
+class Driver(Protocol):
+    """Runs units, each in one transaction."""
+
+    dialect: str
+    syncs: int
+
+    async def write(self, make_unit: MakeUnit[T], *, is_synced: bool = True) -> T: ...
+    async def read(self, make_unit: MakeUnit[T]) -> T: ...
+    async def close(self) -> None: ...
