@@ -49,7 +49,7 @@ SHELL: dict[str, set[str]] = {
         "attempt.py", "connecting.py", "connection.py", "dns.py", "engine.py", "holdings.py",
         "membership.py", "path.py", "router.py", "signing.py", "contents.py",
     },
-    "demo": {"certificate.py", "internet.py", "names.py", "people.py"},
+    "demo": {"certificate.py", "customer.py", "internet.py", "names.py", "people.py"},
     "app": {"demo.py", "sockets.py", "supervisor.py", "wake.py", "worker.py"},
     "feedback": {"http.py", "inbound.py", "routes.py", "unsubscribing.py", "visits.py", "wire.py"},
     "newsletters": set(),

@@ -2,9 +2,18 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from estafette.demo.providers import provider_of
+from estafette.demo.providers import Act, provider_of
+from estafette.stats.rates import Figures
+
+BY_PEOPLE: Final = {"opened": {Act.OPEN, Act.CLICK}, "clicked": {Act.CLICK}}
+BY_ANYBODY: Final = {"opened": {Act.OPEN, Act.CLICK, Act.PROXY_OPEN, Act.SCAN}, "clicked": {Act.CLICK, Act.SCAN}}
+"""Whose doing makes a mail opened or clicked: scanners follow links and privacy proxies load images, people do both."""
+LOADS_FOR_EVERYBODY: Final = {"apple"}
+"""Behind these proxies a reader who opens looks like the machine: nobody outside can tell, and a truthful platform does not count it."""
 
 
 @dataclass(slots=True)
@@ -35,6 +44,34 @@ class Ledger:
             for act in self.acts.get((recipient, mail_id), ()):
                 counts[act] += 1
         return {name: dict(counts) for name, counts in found.items()}
+
+    def expected(self, handed: Mapping[str, int], *, without_machines: bool = False) -> dict[str, Figures]:
+        """What a truthful platform says when nothing is under way any more, per provider. `handed` counts what it took per recipient: mail that never
+        came to a provider although it is there was blocked."""
+        readers = BY_PEOPLE if without_machines else BY_ANYBODY
+        found: dict[str, Counter[str]] = {}
+        seen: Counter[str] = Counter()
+        for (recipient, mail_id), reply in self.answers.items():
+            counts = found.setdefault(provider_of(recipient.rpartition("@")[2]).name, Counter())
+            acts = self.acts.get((recipient, mail_id), set())
+            who = provider_of(recipient.rpartition("@")[2])
+            if without_machines and who.proxy in LOADS_FOR_EVERYBODY:
+                acts = acts - {Act.OPEN}
+            seen[recipient] += 1
+            counts["spam"] += Act.COMPLAINT in acts
+            if not reply.startswith("2"):
+                counts["hard_errors" if reply.startswith("5") else "exhausted"] += 1
+            elif Act.LATE_BOUNCE in acts:
+                counts["hard_errors"] += 1
+            else:
+                counts["delivered"] += 1
+                counts["unsubscribed"] += Act.UNSUBSCRIBE in acts
+                for mark, by in readers.items():
+                    counts[mark] += bool(acts & by)
+        for recipient, count in handed.items():
+            who = provider_of(recipient.rpartition("@")[2])
+            found.setdefault(who.name, Counter())["exhausted" if who.is_dead else "blocked"] += count - seen[recipient]
+        return {name: Figures(**counts) for name, counts in found.items()}
 
     def to_json(self) -> str:
         """Everything, for a file."""

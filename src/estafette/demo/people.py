@@ -27,8 +27,10 @@ AGENTS: Final = {
 }
 BROWSER: Final = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1"
 SCANNER: Final = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/109.0 Safari/537.36"
+SCANS_FROM: Final = "127.0.78.1"
+"""Scanners have a network of their own: what they do is not held against a reader."""
 DELAYS_S: Final = {
-    Act.SCAN: (0.2, 0.8), Act.PROXY_OPEN: (0.3, 1.5), Act.AUTO_REPLY: (0.5, 2.0), Act.LATE_BOUNCE: (1.0, 5.0), Act.OPEN: (2.0, 12.0),
+    Act.SCAN: (0.2, 0.8), Act.PROXY_OPEN: (0.3, 1.5), Act.AUTO_REPLY: (0.5, 2.0), Act.LATE_BOUNCE: (1.0, 5.0), Act.OPEN: (4.0, 12.0),
     Act.CLICK: (13.0, 20.0), Act.UNSUBSCRIBE: (21.0, 25.0), Act.COMPLAINT: (13.0, 20.0),
 }  # fmt: skip
 """Shortest and longest time after the mail was taken in, at pace 1."""
@@ -50,7 +52,12 @@ class People:
         self._pace = pace
         self._tasks: set[asyncio.Task[None]] = set()
         self._http = httpx2.AsyncClient(timeout=10, follow_redirects=False)
+        self._scanner = httpx2.AsyncClient(timeout=10, follow_redirects=False, transport=httpx2.AsyncHTTPTransport(local_address=SCANS_FROM))
         self.faults: list[str] = []
+
+    def send_to(self, inbound_port: int) -> None:
+        """Where bounces, complaints and replies go from now on."""
+        self._inbound_port = inbound_port
 
     def receive(self, mail: Received, mail_id: str, acts: tuple[Act, ...]) -> None:
         """A mail lies in a mailbox: its reader begins."""
@@ -70,6 +77,7 @@ class People:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._http.aclose()
+        await self._scanner.aclose()
 
     async def _later(self, act: Act, mail: Received, mail_id: str) -> None:
         low, high = DELAYS_S[act]
@@ -96,13 +104,13 @@ class People:
             wanted = [url for url in links_of(page, is_seen=True) if "/u/" not in urlsplit(url).path]
             return bool(wanted) and await self._get(wanted[int(chance(self._seed, "which", mail.recipient) * len(wanted))], BROWSER)
         if act is Act.SCAN:
-            return any([await self._get(url, SCANNER) for url in links_of(page)])
+            return any([await self._get(url, SCANNER, self._scanner) for url in links_of(page)])
         return await self._unsubscribe(mail)
 
-    async def _get(self, url: str, agent: str) -> bool:
+    async def _get(self, url: str, agent: str, client: httpx2.AsyncClient | None = None) -> bool:
         if not _is_here(url):
             return False
-        return (await self._http.get(html.unescape(url), headers={"User-Agent": agent})).status_code < 400
+        return (await (client or self._http).get(html.unescape(url), headers={"User-Agent": agent})).status_code < 400
 
     async def _unsubscribe(self, mail: Received) -> bool:
         """One click, as a mail program does it (RFC 8058)."""
