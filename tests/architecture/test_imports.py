@@ -50,7 +50,7 @@ SHELL: dict[str, set[str]] = {
         "membership.py", "path.py", "router.py", "signing.py", "contents.py",
     },
     "demo": {"certificate.py", "customer.py", "internet.py", "names.py", "people.py"},
-    "app": {"demo.py", "sockets.py", "supervisor.py", "wake.py", "worker.py"},
+    "app": {"demo.py", "demo_traffic.py", "sockets.py", "supervisor.py", "wake.py", "worker.py"},
     "feedback": {"http.py", "inbound.py", "routes.py", "unsubscribing.py", "visits.py", "wire.py"},
     "newsletters": set(),
     "api": {"app.py", "body.py", "desk.py", "message.py", "send.py"},

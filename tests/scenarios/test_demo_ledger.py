@@ -53,7 +53,8 @@ async def test_every_figure_equals_the_ledger(tmp_path: Path) -> None:
         for message in messages:
             provider = provider_of(message.recipient.rpartition("@")[2]).name
             counts.setdefault(provider, Counter())[message.state, message.marks] += 1
-        assert {name: figures(c, click_implies_open=True, without_machines=without_machines) for name, c in counts.items()} == expected, internet.ledger.to_json()
+        found = {name: figures(c, click_implies_open=True, without_machines=without_machines) for name, c in counts.items()}
+        assert found == expected, internet.ledger.to_json()
     total = _sum(internet.ledger.expected(customer.handed).values())
     assert {name: told[name] for name in NAMES} == {name: getattr(total, name) for name in NAMES}
     assert min(total.delivered, total.opened, total.clicked, total.unsubscribed, total.spam, total.blocked, total.soft_errors, total.hard_errors) > 0

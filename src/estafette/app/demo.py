@@ -8,11 +8,13 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from estafette import log
+from estafette.app import demo_traffic
+from estafette.app.demo_traffic import Order
 from estafette.app.sockets import Listener
 from estafette.app.supervisor import serve
 from estafette.clock import SystemClock
@@ -58,25 +60,58 @@ Stop with Ctrl-C; what was accepted and not yet delivered goes on at the next st
 """
 
 
-def demo(config: Config) -> int:
-    """Run until SIGINT or SIGTERM; the exit code."""
-    if config.database.sqlite_path is None:
+def demo(config: Config, *, is_fresh: bool = False, sends: bool = True) -> int:
+    """Run until SIGINT or SIGTERM; the exit code. `is_fresh`: with an empty database; `sends`: with a customer that sends mail by itself."""
+    path = config.database.sqlite_path
+    if path is None:
         raise ConfigError(["estafette demo works with SQLite; estafette serve works with PostgreSQL too"])
-    quiet = dataclasses.replace(config.log, level="warning" if config.log.level == "info" else config.log.level)
+    if is_fresh:
+        _forget(path)
+    quiet = dataclasses.replace(config.log, level="error" if config.log.level == "info" else config.log.level)
+    inbound = dataclasses.replace(config.inbound, fbl_addresses=config.inbound.fbl_addresses or (f"complaints@{config.inbound.domain}",))
     log.configure(quiet.level, quiet.format)
     inbound_port = config.inbound.listen[0].port if config.inbound.listen else 0
-    pid, dns_port, mail_port = _start_internet(inbound_port, next(iter(config.inbound.fbl_addresses), ""))
+    pid, dns_port, mail_port = _start_internet(inbound_port, next(iter(inbound.fbl_addresses)))
+    traffic, order_fd = demo_traffic.start(config) if sends else (0, -1)
     try:
         delivery = dataclasses.replace(
             config.delivery, port=mail_port, dns=(Endpoint("127.0.0.1", dns_port),), retry_s=RETRIES_S, give_up_after_s=GIVE_UP_S, ipv6=False
         )
-        ours = dataclasses.replace(config, delivery=delivery, log=quiet)
-        key, secret = asyncio.run(_first_account(ours))
-        return serve(ours, lambda listeners: _tell(listeners, key, secret))
+        ours = dataclasses.replace(config, delivery=delivery, inbound=inbound, log=quiet)
+        kept = asyncio.run(_first_account(ours))
+
+        def announce(listeners: Sequence[Listener]) -> None:
+            at = {listener.role: str(listener.endpoint) for listener in listeners}
+            _tell(at, kept)
+            if sends:
+                order = Order(f"http://{at['http']}", at["submission"], kept.key, kept.secret, f"news@{DOMAIN}", kept.issue)
+                demo_traffic.give(order_fd, order)
+
+        return serve(ours, announce)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-        os.waitpid(pid, 0)
+        for child in filter(None, (traffic, pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+            os.waitpid(child, 0)
+
+
+def _forget(path: Path) -> None:
+    """Remove the demo's database and what was kept beside it. A database that is not a demo's is left alone."""
+    if path.exists() and not path.with_suffix(".demo.json").exists():
+        raise ConfigError([f"--fresh removes the demo's own database only, and {path} is not one (no {path.with_suffix('.demo.json').name} beside it)"])
+    for suffix in ("", "-wal", "-shm", ".lock"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    for suffix in (".demo.json", ".demo-handed.json"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kept:
+    """What the demo remembers from one start to the next."""
+
+    key: str
+    secret: str
+    issue: int  # number of the newsletter's next issue
 
 
 def _start_internet(inbound_port: int, fbl_address: str) -> tuple[int, int, int]:
@@ -106,8 +141,8 @@ async def _be_internet(writing: int, inbound_port: int, fbl_address: str) -> Non
         await asyncio.Event().wait()
 
 
-async def _first_account(config: Config) -> tuple[str, str]:
-    """Key and secret of the demo's account; they are kept beside the database, so that a second start prints the same."""
+async def _first_account(config: Config) -> Kept:
+    """The demo's account; its key is kept beside the database, so that a second start prints the same."""
     clock = SystemClock()
     store = await open_store(config.database.url, StatusPolicy(config.blocking.hard_bounce_days, config.blocking.soft_bounce_days), clock)
     try:
@@ -117,16 +152,21 @@ async def _first_account(config: Config) -> tuple[str, str]:
         await store.add_domain(account.id, DOMAIN, True, clock.token_bytes(16).hex(), clock.now_us())
         if not await store.dkim_keys(account.id, DOMAIN):
             await store.add_dkim_key(account.id, new_dkim_key(DOMAIN, open_vault(config, clock), clock), clock.now_us())
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            kept = json.loads(file.read_text())
-            if await store.credential(kept["key"]) is not None:
-                return kept["key"], kept["secret"]
-        key, secret = clock.token_bytes(16).hex(), clock.token_bytes(16).hex()
-        await store.add_key(account.id, key, hashlib.sha256(secret.encode()).digest(), clock.now_us())
-        _keep(file, json.dumps({"key": key, "secret": secret}))
-        return key, secret
+        kept = _read(file)
+        if kept is None or await store.credential(kept.key) is None:
+            kept = Kept(clock.token_bytes(16).hex(), clock.token_bytes(16).hex(), 1)
+            await store.add_key(account.id, kept.key, hashlib.sha256(kept.secret.encode()).digest(), clock.now_us())
+        _keep(file, json.dumps(dataclasses.asdict(kept) | {"issue": kept.issue + 2}))
+        return kept
     finally:
         await store.close()
+
+
+def _read(file: Path) -> Kept | None:
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        found = json.loads(file.read_text())
+        return Kept(found["key"], found["secret"], int(found.get("issue", 1)))
+    return None
 
 
 def _keep(file: Path, text: str) -> None:
@@ -134,8 +174,7 @@ def _keep(file: Path, text: str) -> None:
         out.write(text)
 
 
-def _tell(listeners: Sequence[Listener], key: str, secret: str) -> None:
-    at = {listener.role: str(listener.endpoint) for listener in listeners}
+def _tell(at: Mapping[str, str], kept: Kept) -> None:
     command = os.path.relpath(sys.argv[0]) if os.path.basename(sys.argv[0]) == "estafette" else "estafette"
-    print(TEXT.format(smtp=at.get("submission", ""), http=f"http://{at.get('http', '')}", key=key, secret=secret, domain=DOMAIN, command=command))
+    print(TEXT.format(smtp=at.get("submission", ""), http=f"http://{at.get('http', '')}", key=kept.key, secret=kept.secret, domain=DOMAIN, command=command))
     print("ready", *(f"{role}={endpoint}" for role, endpoint in at.items()), flush=True)

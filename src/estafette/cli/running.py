@@ -36,15 +36,18 @@ def serve(ground: Ground, roles: str | None, workers: int | None) -> None:
 
 
 @click.command()
+@click.option("--fresh", is_flag=True, help="Begin with an empty database.")
+@click.option("--quiet", is_flag=True, help="Send no mail by itself.")
 @config_option
-def demo(ground: Ground) -> None:
-    """Run Estafette on loopback with SQLite and a first account, and print how to send a first mail. Nothing leaves the machine.
+def demo(ground: Ground, fresh: bool, quiet: bool) -> None:
+    """Run Estafette on loopback with SQLite, a first account, a simulated Internet and a customer that sends a newsletter and transactional mail to it.
+    Nothing leaves the machine. A second start goes on where the first one ended.
 
-    Example: estafette demo
+    Example: estafette demo --fresh
     """
     from estafette import app
 
-    _end(lambda: app.demo(ground.config))
+    _end(lambda: app.demo(ground.config, is_fresh=fresh, sends=not quiet))
 
 
 def _end(run: object) -> None:

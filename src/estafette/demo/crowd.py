@@ -9,8 +9,8 @@ FIRST: Final = ("alice", "bruno", "chloe", "david", "emma", "felix", "gaelle", "
                 "quentin", "rosa", "sami", "theo", "ugo", "vera", "willy", "xenia", "yves", "zoe")  # fmt: skip
 LAST: Final = ("martin", "bernard", "thomas", "petit", "robert", "richard", "durand", "dubois", "moreau", "laurent", "simon", "michel", "smith", "jones",
                "taylor", "brown", "wilson", "evans", "walker", "wright", "meyer", "rossi", "garcia", "silva", "novak", "larsen")  # fmt: skip
-SHARES: Final = {"gmail.test": 30, "outlook.test": 12, "hotmail.test": 6, "yahoo.test": 8, "orange.test": 10, "wanadoo.test": 3, "free.test": 7, "laposte.test": 5,
-                 "icloud.test": 6, "gmx.test": 3, "corp.test": 6, "uni.test": 3, "old.test": 2, "slow.test": 1, "dead.test": 1}  # fmt: skip
+SHARES: Final = {"gmail.test": 30, "outlook.test": 12, "hotmail.test": 6, "yahoo.test": 8, "orange.test": 10, "wanadoo.test": 3, "free.test": 7,
+                 "laposte.test": 5, "icloud.test": 6, "gmx.test": 3, "corp.test": 6, "uni.test": 3, "old.test": 2, "slow.test": 1, "dead.test": 1}  # fmt: skip
 """Domain → how many of about a hundred subscribers have their mailbox there."""
 EVERY_STATUS: Final = ("nobody@gmail.test", "full@orange.test", "grey@free.test", "spam@gmx.test", "late@laposte.test", "complain@outlook.test",
                        "away@corp.test", "open@gmail.test", "click@yahoo.test", "unsub@outlook.test", "scan@corp.test", "proxy@icloud.test")  # fmt: skip

@@ -2,7 +2,6 @@
 
 import asyncio
 import smtplib
-import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -83,7 +82,7 @@ class Customer:
             with smtplib.SMTP(host.strip("[]"), int(port), "demo.example", PATIENCE_S) as client:
                 client.login(self.key, self.secret)
                 client.send_message(mail, self.author, [recipient])
-        except (smtplib.SMTPException, socket.timeout, OSError) as error:
+        except (smtplib.SMTPException, OSError) as error:
             self.refused.append(f"SMTP: {error}")
         else:
             self.handed[recipient] += 1
