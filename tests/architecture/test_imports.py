@@ -18,10 +18,10 @@ LINES: list[set[str]] = [
     {"prepare", "queue", "status", "stats"},
     {"store"},
     # the line "config, log, clock" of the architecture, with its small parts in their own order
-    {"vault", "maillog"},
+    {"vault", "maillog", "webcall"},
     {"log", "config"},
     {"clock", "settings"},
-    {"quantities"},
+    {"quantities", "webguard"},
     {"facts"},
     {"model", "nouns"},
     {"mail"},
@@ -37,7 +37,7 @@ SHELL_MODULES = {"asyncio", "logging", "socket", "ssl", "time", "random", "os", 
 CLOCK_CONSTANTS = {"SECOND_US", "DAY_US", "to_iso", "to_datetime"}
 """What a pure file may take from clock.py: units and formats, never the clock."""
 SHELL: dict[str, set[str]] = {
-    "": {"clock.py", "config.py", "log.py", "maillog.py", "vault.py"},
+    "": {"clock.py", "config.py", "log.py", "maillog.py", "vault.py", "webcall.py"},
     "mail": set(),
     "rules": set(),
     "prepare": set(),
