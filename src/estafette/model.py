@@ -164,6 +164,7 @@ class NewMessage:
     lane: int = 1  # queue/lanes.py
     notify: str = ""  # DSN NOTIFY as given, "" = default
     orcpt: str = ""  # DSN ORCPT as given
+    explanation: str = ""  # BLOCKED: what there is to say beside the reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,14 +69,11 @@ async def test_the_mail_says_what_was_asked_for(api: Api) -> None:
 async def test_options_are_kept_with_the_submission(api: Api) -> None:
     await api.post(call(mail(
         CustomID="c", EventPayload='{"a":\n1}', CustomCampaign="may", DeduplicateCampaign=True, Priority=3, TrackOpens="enabled", TrackClicks="disabled",
-        URLTags="utm=1", MonitoringCategory="orders", TemplateLanguage=True, TemplateErrorDeliver=True, TemplateErrorReporting={"Email": "ops@acme.test"},
-        Variables={"name": "Jo", "nested": {"a": [1, 2]}},
+        URLTags="utm=1", MonitoringCategory="orders",
     )))  # fmt: skip
     options = (await api.content((await api.sent())[0])).options
     assert (options.custom_id, options.event_payload, options.campaign, options.deduplicate, options.priority) == ("c", '{"a":\n1}', "may", True, 3)
     assert (options.track_opens, options.track_clicks, options.url_tags, options.monitoring_category) == (True, False, "utm=1", "orders")
-    assert options.other == {"x-mj-templatelanguage": "1", "x-mj-templateerrordeliver": "deliver", "x-mj-templateerrorreporting": "ops@acme.test",
-                             "x-mj-vars": '{"name":"Jo","nested":{"a":[1,2]}}'}  # fmt: skip
 
 
 async def test_defaults_of_options(api: Api) -> None:
@@ -165,7 +162,7 @@ async def test_the_second_copy_in_a_campaign_is_blocked(api: Api) -> None:
 async def test_globals_are_under_every_message(api: Api) -> None:
     answer = await api.post(call(
         {"to": [{"email": "jo@example.net"}], "Headers": {"x-one": "mine"}, "Variables": {"a": 1}}, {"To": [{"Email": "ann@example.net"}], "Subject": "Own"},
-        Globals={"From": {"Email": "news@acme.test"}, "subject": "Shared", "TEXTPART": "Hi", "Headers": {"X-One": "g", "X-Two": "2"},
+        Globals={"From": {"Email": "news@acme.test"}, "subject": "Shared", "TEXTPART": "[[var:a]] [[var:b]]", "Headers": {"X-One": "g", "X-Two": "2"},
                  "Variables": {"a": 0, "b": 2}},
     ))  # fmt: skip
     assert answer.status_code == 200
@@ -173,7 +170,7 @@ async def test_globals_are_under_every_message(api: Api) -> None:
     assert [first.subject, second.subject] == ["Shared", "Own"]
     content = await api.content(first)
     assert b"x-one: mine\r\n" in content.raw and b"X-Two: 2\r\n" in content.raw and b": g\r\n" not in content.raw
-    assert content.options.other["x-mj-vars"] == '{"b":2,"a":1}'
+    assert content.raw.endswith(b"\r\n\r\n1 2\r\n"), "variables are merged entry by entry"
     assert b"X-One: g\r\n" in (await api.content(second)).raw
 
 

@@ -50,6 +50,8 @@ class Shaky:
 
     def __getattr__(self, verb: str) -> Any:
         real = getattr(self._store, verb)
+        if not callable(real):
+            return real  # a shelf
 
         async def call(*args: Any, **kwargs: Any) -> Any:
             self.calls.append(verb)

@@ -57,7 +57,7 @@ def test_levels_are_there_only_when_needed(parts: dict[str, object], expected: o
 
 
 def test_every_part_comes_back_as_it_was() -> None:
-    draft = Draft(JO, (ANN, JO), (ANN,), Mailbox("Réponse", parse("r@example.com")), Mailbox("S, T", parse("s@example.com")), "Été: 50 € & more",
+    draft = Draft(JO, (ANN, JO), (ANN,), (Mailbox("Réponse", parse("r@example.com")),), Mailbox("S, T", parse("s@example.com")), "Été: 50 € & more",
                   "Bonjour\nJo é\n", "<p>é</p>", (PDF,), (LOGO,), (("X-One", "1 é"), ("List-Unsubscribe", "<https://x.test/u>")))  # fmt: skip
     message = read(compose(draft, SEED))
     assert [(f, str(message[f])) for f in ("From", "Sender", "Reply-To", "To", "Cc", "Subject", "X-One")] == [

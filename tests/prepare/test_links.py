@@ -81,7 +81,8 @@ def test_relative_links_need_a_base(value: str, expected: str | None) -> None:
 def test_references_are_those_of_an_attribute(value: str) -> None:
     node = LexborHTMLParser(f'<a href="{value}">').css_first("a")
     assert node is not None
-    assert unescape(value) == (node.attributes["href"] or "")
+    read = node.attributes["href"] or ""
+    assert unescape(value) == "".join(c for c in read if unescape(f"&#{ord(c)};")), "Python's library leaves references to control characters out"
 
 
 @given(st.text(max_size=60))

@@ -7,6 +7,7 @@ platform, the body. Every octet that is not named here stays as it came.
 from dataclasses import dataclass
 
 from estafette.accept.authority import AuthorError, author_of
+from estafette.accept.filling import Wish
 from estafette.accept.relay_headers import OptionError, read_options
 from estafette.mail import trace
 from estafette.mail.address import Mailbox
@@ -31,6 +32,7 @@ class Examined:
     author: Mailbox
     subject: str
     options: Options
+    wish: Wish
     idempotency_key: str
     smtputf8: bool  # the header has raw non-ASCII octets (RFC 6532)
 
@@ -49,13 +51,13 @@ def examine(raw: bytes, max_line: int = 0) -> Examined:
         raise Refused(reply(554, "5.6.0", f"A line is longer than {max_line} octets (RFC 5321 4.5.3.1.6); send it as quoted-printable or base64"))
     try:
         author = author_of(header)
-        options, key = read_options(header)
+        options, wish, key = read_options(header)
     except AuthorError as error:
         raise Refused(reply(554, "5.6.0", f"The author cannot be told: {error}")) from None
     except OptionError as error:
         raise Refused(reply(554, "5.6.0", str(error))) from None
     subject = header.first("Subject")
-    return Examined(header, author, subject.text if subject else "", options, key, not raw[: header.end].isascii())
+    return Examined(header, author, subject.text if subject else "", options, wish, key, not raw[: header.end].isascii())
 
 
 def longest_line(raw: bytes) -> int:

@@ -16,6 +16,7 @@ from estafette.accept.examine import Refused, examine
 from estafette.accept.incoming import Mail
 from estafette.accept.limits import draw
 from estafette.accept.reception import Reception
+from estafette.accept.relaying import letters, requests_for
 from estafette.accept.submit import Recipient, Request
 from estafette.mail.address import AddressError, parse
 from estafette.mail.smtp import server
@@ -301,7 +302,15 @@ class SubmissionProtocol(asyncio.Protocol):
             smtputf8=mail.smtputf8, idempotency_key=key,
             fingerprint=mail.fingerprint(raw) if key else b"", answer=(lambda ids: b"%x" % ids[0]) if key else None,
         )  # fmt: skip
-        (accepted,) = await self._r.door.submit([request])
+        door = self._r.door
+        stored = None
+        if examined.wish.template is not None:
+            stored = await door.template(account.id, examined.wish.template)
+            if stored is None:
+                raise Refused(reply(550, "5.7.1", f"Template {examined.wish.template} does not exist or does not belong to this account"))
+        made = letters(raw, examined, mail.recipients, stored, door.library)
+        requests = requests_for(request, made, door.hostname, self._r.clock.token_bytes(16)) if examined.wish.is_set else [request]
+        accepted = (await door.submit(requests))[-1]
         if accepted.is_key_conflict:
             return reply(554, "5.6.0", "X-Estafette-Idempotency-Key was used for another mail within the last 24 hours")
         queued_as = accepted.replayed_answer.decode() if accepted.replayed_answer is not None else f"{accepted.submission_id:x}"

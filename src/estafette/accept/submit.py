@@ -14,11 +14,14 @@ from typing import Protocol
 
 from estafette import maillog
 from estafette.accept.examine import Examined, accepted_content
+from estafette.accept.filling import Stored
 from estafette.accept.ids import IdMaker
 from estafette.clock import SECOND_US, Clock
 from estafette.mail import trace
 from estafette.mail.address import Address, is_deliverable_domain
 from estafette.model import Accepted, Account, Claimed, Content, Door, NewMessage, Options, Reason, State, Submission
+from estafette.nouns import TemplateContent
+from estafette.prepare.template.library import Library
 from estafette.queue.lanes import lane_of
 from estafette.queue.paths import Place
 from estafette.store.seam import Store
@@ -65,6 +68,8 @@ class Request:
     idempotency_key: str = ""
     fingerprint: bytes = b""
     answer: Callable[[Sequence[int]], bytes] | None = None  # the answer to keep for the key, given the message ids
+    blocked: Reason | None = None  # its messages are accepted, and never attempted
+    explanation: str = ""  # what is to be said about that beside the reason
 
 
 NOWHERE = Place("", False)
@@ -82,6 +87,19 @@ class SubmitDoor:
         self._give_up_after_us = int(give_up_after_s * SECOND_US)
         self._sender = sender
         self._running: set[asyncio.Task[list[Accepted]]] = set()
+        self.library = Library()
+
+    @property
+    def hostname(self) -> str:
+        return self._hostname
+
+    async def template(self, account_id: int, wanted: int | str) -> Stored | None:
+        """A template of the account, by its id or its name."""
+        shelf = self._store.templates
+        found = await (shelf.find_named(account_id, wanted) if isinstance(wanted, str) else shelf.find(account_id, wanted))
+        if found is None:
+            return None
+        return Stored(found, await shelf.content(account_id, found.id) or TemplateContent())
 
     async def submit(self, requests: Sequence[Request]) -> list[Accepted]:
         """Commit all requests together. Raises StoreFault: then nothing was accepted.
@@ -110,12 +128,13 @@ class SubmitDoor:
             message_id = self._ids.next(now)
             is_possible = is_deliverable_domain(address.domain)
             place = self._sender.place(address.domain, len(request.raw)) if self._sender and is_possible else NOWHERE
-            is_ours = place.is_ours and due_at <= now
+            is_blocked = not is_possible or request.blocked is not None
+            is_ours = place.is_ours and due_at <= now and not is_blocked
             messages.append(
                 NewMessage(
                     message_id, str(address), address.key, address.domain,
-                    State.BLOCKED if not is_possible else State.SENT if is_ours else State.QUEUED,
-                    reason=Reason() if is_possible else IMPOSSIBLE,
+                    State.BLOCKED if is_blocked else State.SENT if is_ours else State.QUEUED,
+                    reason=request.blocked or (Reason() if is_possible else IMPOSSIBLE), explanation=request.explanation,
                     site=place.site, owner=self._worker_id if is_ours else 0, lane=lane,
                     notify=recipient.notify, orcpt=recipient.orcpt,
                 )

@@ -1,34 +1,70 @@
-"""From wanted messages to mails that the submit door takes: composed, then examined like any other mail. Pure."""
+"""From wanted messages to mails that the submit door takes: texts made of templates and tags, composed, then examined like any other mail. Pure.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+A message whose texts speak of its recipient becomes a mail for each of them; any other is one mail for all.
+"""
 
-from estafette.accept.examine import Examined, Refused, examine
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from estafette.accept.examine import Refused, examine
+from estafette.accept.filling import Stored, Texts, Trouble, facts_for, fill, has_tags, is_personal, texts_of, without_controls
+from estafette.accept.relaying import Letter
+from estafette.accept.submit import Recipient
 from estafette.api.errors import Problem
+from estafette.api.fields import Person
 from estafette.api.send_rules import Failed, Wanted
-from estafette.mail.compose import compose
+from estafette.mail.compose import Draft, compose
 from estafette.mail.header import HeaderError
+from estafette.prepare.template.library import Library
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A message with its mail."""
+    """A message with its mails."""
 
     wanted: Wanted
-    raw: bytes
-    examined: Examined
+    letters: tuple[Letter, ...]
 
 
-def make(messages: Sequence[Wanted | Failed], randomness: bytes) -> list[Made | Failed]:
-    """The mail of every message that has not failed yet; `randomness`: 16 octets, for boundaries."""
-    return [m if isinstance(m, Failed) else _make(m, randomness + b"%d" % i) for i, m in enumerate(messages)]
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What mails are made with."""
+
+    stored: Mapping[int | str, Stored]  # the templates that are asked for
+    library: Library
+    randomness: bytes  # 16 octets, for boundaries
 
 
-def _make(wanted: Wanted, randomness: bytes) -> Made | Failed:
+def make(messages: Sequence[Wanted | Failed], workshop: Workshop) -> list[Made | Failed]:
+    """The mails of every message that has not failed yet."""
+    return [m if isinstance(m, Failed) else _make(m, workshop, b"%d " % i) for i, m in enumerate(messages)]
+
+
+def _make(wanted: Wanted, workshop: Workshop, number: bytes) -> Made | Failed:
+    wish, draft = wanted.wish, wanted.draft
+    stored = workshop.stored[wish.template] if wish.template is not None else None
     try:
-        raw = compose(wanted.draft, randomness)
-        return Made(wanted, raw, examine(raw))
+        texts = texts_of(Texts(draft.subject, draft.text, draft.html), stored, workshop.library)
+        if isinstance(texts, Trouble):
+            return Made(wanted, (_letter(draft, wanted.recipients, workshop.randomness + number, texts),))
+        if not has_tags(texts, wish):
+            whole = replace(draft, subject=texts.subject, text=texts.text, html=texts.html) if stored else draft
+            return Made(wanted, (_letter(whole, wanted.recipients, workshop.randomness + number),))
+        groups = [[person] for person in wanted.recipients] if is_personal(texts, wish) else [wanted.recipients]
+        made = []
+        for i, group in enumerate(groups):
+            facts = facts_for(wish.variables, draft.author, group[0].mailbox if len(group) == 1 else None, stored.template if stored else None)
+            filled = fill(texts, wish, facts, workshop.library)
+            t = without_controls(filled.texts)
+            own = replace(draft, subject=t.subject, text=t.text, html=t.html)
+            made.append(_letter(own, group, workshop.randomness + number + b"%d" % i, filled.trouble))
+        return Made(wanted, tuple(made))
     except HeaderError as error:
         return Failed((Problem("mj-0005", 400, f"The mail cannot be written: {error}."),))
     except Refused as refusal:
         return Failed((Problem("mj-0005", 400, f"The mail cannot be accepted: {refusal.reply.text}"),))
+
+
+def _letter(draft: Draft, people: Sequence[Person], randomness: bytes, trouble: Trouble | None = None) -> Letter:
+    raw = compose(draft, randomness)
+    return Letter(raw, examine(raw), tuple(Recipient(person.mailbox.address) for person in people), trouble)

@@ -104,6 +104,13 @@ class Fields:
             return None
         return self._person(value, path, "email")
 
+    def person_or_people(self, name: str, max_entries: int) -> tuple[Person, ...]:
+        """One {Email, Name} object, or several in an array."""
+        if isinstance(self.raw(name), list):
+            return self.people(name, max_entries)
+        found = self.person(name)
+        return (found,) if found else ()
+
     def people(self, name: str, max_entries: int, *, is_required: bool = False) -> tuple[Person, ...]:
         """An array of {Email, Name} objects."""
         value, path = self.raw(name), self._prefix + name

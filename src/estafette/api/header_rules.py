@@ -9,6 +9,7 @@ from estafette.api.errors import Problem
 from estafette.api.fields import has_control
 from estafette.mail.compose import WRITTEN_HERE
 from estafette.mail.header import HeaderError, make_field
+from estafette.prepare.template.running import Value
 
 MAX_HEADERS: Final = 100
 MAX_HEADER_VALUE: Final = 8192
@@ -65,25 +66,24 @@ def _value(name: str, given: object, problems: list[Problem]) -> str | None:
     return text
 
 
-def read_variables(value: object, problems: list[Problem]) -> str:
-    """The variables as JSON text, "" when there are none. Nested at most `MAX_DEPTH` deep, no null anywhere."""
+def read_variables(value: object, problems: list[Problem]) -> dict[str, Value]:
+    """Nested at most `MAX_DEPTH` deep, no null anywhere, not longer than `MAX_VARIABLES_TEXT` as JSON."""
     if value is None:
-        return ""
+        return {}
     if not isinstance(value, dict):
         problems.append(errors.mismatch("Variables", "object"))
-        return ""
+        return {}
     if len(value) > MAX_VARIABLES:
         problems.append(errors.array_too_long("Variables", MAX_VARIABLES))
-        return ""
+        return {}
     before = len(problems)
     for name, given in value.items():
         _check_variable(f'Variables["{name[:100]}"]', given, problems)
-    if len(problems) > before or not value:
-        return ""
-    text = msgspec.json.encode(value).decode()
-    if len(text) > MAX_VARIABLES_TEXT:
+    if len(problems) > before:
+        return {}
+    if value and len(msgspec.json.encode(value)) > MAX_VARIABLES_TEXT:
         problems.append(errors.too_long("Variables", MAX_VARIABLES_TEXT))
-    return text
+    return value
 
 
 def _check_variable(path: str, given: object, problems: list[Problem]) -> None:

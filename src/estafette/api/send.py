@@ -7,6 +7,7 @@ known; the others carry keys made from it, so that of two equal calls at the sam
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
@@ -15,23 +16,27 @@ from starlette.responses import Response
 
 from estafette import maillog
 from estafette.accept import submit
+from estafette.accept.filling import Stored
+from estafette.accept.relaying import Letter, report_request
 from estafette.api import errors
 from estafette.api.auth import peer_of
 from estafette.api.body import Hold, read_body
-from estafette.api.composing import Made, make
+from estafette.api.composing import Made, Workshop, make
 from estafette.api.desk import NO_DISK, RETRY_FULL_AFTER_S, Desk, answer
 from estafette.api.errors import CallRefused, Problem
-from estafette.api.send_answer import packed, render, unpacked
+from estafette.api.send_answer import Ids, packed, render, unpacked
 from estafette.api.send_call import read_call
-from estafette.api.send_rules import Failed, Wanted
+from estafette.api.send_rules import Failed, Wanted, completed
 from estafette.mail.address import Mailbox
 from estafette.model import Accepted, Account, Door
 
 MAX_KEY: Final = 255
 MAX_GROWTH: Final = 4  # how many times the largest body all mails of one call may take together
+MAX_ID: Final = 2**63 - 1
 THREAD_FROM_BYTES: Final = 262_144
 CONFLICT: Final = Problem("", 409, "This Idempotency-Key was used for another request within the last 24 hours. Nothing was accepted.")
 
+Render = Callable[[Sequence[Wanted | Failed], Sequence[Ids]], tuple[int, bytes]]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -49,19 +54,23 @@ async def send(desk: Desk, request: Request, account: Account) -> Response:
             known = await desk.store.idempotent_answer(account.id, key, desk.clock.now_us())
             if known is not None:
                 maillog.accepted_before(account.name, Door.HTTP.value, key)
-                return _again(known[1], is_conflict=known[0] != fingerprint)
-        call = await _aside(len(body), read_call, body, desk.max_body_bytes * MAX_GROWTH, desk.rules)
-        allowed = await _authorised(desk, account, call.messages)
+                return again(known[1], is_conflict=known[0] != fingerprint)
+        rules = replace(desk.rules, now=desk.clock.now_us())
+        call = await _aside(len(body), read_call, body, desk.max_body_bytes * MAX_GROWTH, rules)
+        stored = await _templates(desk, account, call.messages)
+        messages = [m if isinstance(m, Failed) else completed(m, stored) for m in call.messages] if stored is not None else call.messages
+        allowed = await _authorised(desk, account, messages)
         size = sum(m.size_bytes for m in allowed if isinstance(m, Wanted))
         hold.take(size)
-        made = await _aside(size, make, allowed, desk.clock.token_bytes(16))
+        made = await _aside(size, make, allowed, Workshop(stored or {}, desk.door.library, desk.clock.token_bytes(16)))
         for failed in (m for m in made if isinstance(m, Failed)):
             problem = failed.problems[0]
             maillog.refused("", peer, account.name, "http", f"{problem.status} {problem.code} {problem.text}")
+        shape: Render = partial(render, public_url=desk.public_url, new_identifier=desk.identifier)
         if call.is_sandbox or not any(isinstance(m, Made) for m in made):
-            return answer(*render(_shown(made), [{}] * len(made), desk.public_url, desk.identifier))
+            return answer(*shape(shown(made), [{}] * len(made)))
         desk.draw(account, sum(len(m.wanted.recipients) for m in made if isinstance(m, Made)))
-        return await _submit(desk, account, made, peer, key, fingerprint)
+        return await submit_made(desk, account, made, peer, key, fingerprint, shape)
 
 
 def idempotency_key(given: Sequence[str]) -> str:
@@ -105,38 +114,49 @@ async def _authorised(desk: Desk, account: Account, messages: Sequence[Wanted | 
     return found
 
 
-async def _submit(desk: Desk, account: Account, made: Sequence[Made | Failed], peer: str, key: str, fingerprint: bytes) -> Response:
-    ids: list[dict[str, int]] = [{} for _ in made]
-    places = [place for place, message in enumerate(made) if isinstance(message, Made)]
-    kept = b""
+async def _templates(desk: Desk, account: Account, messages: Sequence[Wanted | Failed]) -> dict[int | str, Stored] | None:
+    """The account's templates that are asked for; None when none is."""
+    wanted = {m.wish.template for m in messages if isinstance(m, Wanted) and m.wish.template is not None}
+    found = {name: await desk.door.template(account.id, name) for name in wanted if isinstance(name, str) or 0 < name <= MAX_ID}
+    return {name: stored for name, stored in found.items() if stored is not None} if wanted else None
 
-    def keep(place: int, message: Made, message_ids: Sequence[int]) -> bytes:
-        """Called by the door for one submission after the other; with the last one the answer is complete."""
+
+async def submit_made(desk: Desk, account: Account, made: Sequence[Made | Failed], peer: str, key: str, fingerprint: bytes, render: Render) -> Response:
+    """Commit all mails of a call together, and give the answer that `render` makes of their ids."""
+    ids: list[dict[str, int]] = [{} for _ in made]
+    kept = b""
+    requests: list[submit.Request] = []
+
+    def keep(place: int, letter: Letter, is_last: bool, message_ids: Sequence[int]) -> bytes:
+        """Called by the door for one mail after the other; with the last one the answer is complete."""
         nonlocal kept
-        ids[place] = {person.key: number for person, number in zip(message.wanted.recipients, message_ids, strict=True)}
-        if place != places[-1]:
-            return b""
-        kept = packed(*render(_shown(made), ids, desk.public_url, desk.identifier))
+        ids[place].update({r.address.key: number for r, number in zip(letter.recipients, message_ids, strict=True)})
+        if is_last:
+            kept = packed(*render(shown(made), ids))
         return kept
 
-    requests = [
-        _request(account, message, peer, _key_of(key, place, is_last=place == places[-1]), fingerprint, partial(keep, place, message))
-        for place, message in enumerate(made)
-        if isinstance(message, Made)
-    ]
-    accepted: list[Accepted] = await desk.door.submit(requests)
+    flat = [(place, message.wanted, letter) for place, message in enumerate(made) if isinstance(message, Made) for letter in message.letters]
+    reports = []
+    for number, (place, wanted, letter) in enumerate(flat):
+        is_last = number == len(flat) - 1
+        request = _request(account, wanted, letter, peer, fingerprint if key else b"")
+        requests.append(replace(request, idempotency_key=_key_of(key, number, is_last=is_last), answer=partial(keep, place, letter, is_last)))
+        if letter.trouble is not None and letter.trouble.reports_to:
+            randomness = desk.clock.token_bytes(16)
+            reports.append(report_request(request, letter.trouble, letter.examined.subject, letter.raw, desk.door.hostname, randomness))
+    accepted: list[Accepted] = await desk.door.submit([*reports, *requests])
     earlier = accepted[-1].replayed_answer
     if earlier is not None:  # another call with this key came in between
-        return _again(earlier, is_conflict=accepted[-1].is_key_conflict)
+        return again(earlier, is_conflict=accepted[-1].is_key_conflict)
     return answer(*unpacked(kept))
 
 
-def _request(account: Account, made: Made, peer: str, key: str, fingerprint: bytes, keep: Callable[[Sequence[int]], bytes]) -> submit.Request:
-    recipients = [person.mailbox.address for person in made.wanted.recipients]
+def _request(account: Account, wanted: Wanted, letter: Letter, peer: str, fingerprint: bytes) -> submit.Request:
+    trouble = letter.trouble
     return submit.Request(
-        account, Door.HTTP, str(made.examined.author.address), tuple(submit.Recipient(address) for address in recipients), made.raw, made.examined,
-        made.wanted.options, f"[{peer}]", peer, "HTTP", smtputf8=any(address.needs_smtputf8 for address in recipients),
-        idempotency_key=key, fingerprint=fingerprint if key else b"", answer=keep,
+        account, Door.HTTP, str(letter.examined.author.address), letter.recipients, letter.raw, letter.examined, wanted.options, f"[{peer}]", peer, "HTTP",
+        smtputf8=any(r.address.needs_smtputf8 for r in letter.recipients), due_at=wanted.due_at, fingerprint=fingerprint,
+        blocked=trouble.reason if trouble and trouble.is_blocking else None, explanation=trouble.explanation if trouble else "",
     )  # fmt: skip
 
 
@@ -145,11 +165,13 @@ def _key_of(key: str, place: int, *, is_last: bool) -> str:
     return key if is_last or not key else f"{key}\n{place}"
 
 
-def _shown(made: Sequence[Made | Failed]) -> list[Wanted | Failed]:
+def shown(made: Sequence[Made | Failed]) -> list[Wanted | Failed]:
+    """Without the mails."""
     return [m.wanted if isinstance(m, Made) else m for m in made]
 
 
-def _again(kept: bytes, *, is_conflict: bool) -> Response:
+def again(kept: bytes, *, is_conflict: bool) -> Response:
+    """An answer that was given before."""
     if is_conflict:
         raise CallRefused(CONFLICT)
     return answer(*unpacked(kept))

@@ -4,15 +4,18 @@ What only the store knows (may this account write as this author?) is asked afte
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
+from estafette.accept.filling import NO_WISH, Stored, Wish
 from estafette.api import errors
 from estafette.api.attachments import read_attachments
 from estafette.api.errors import Problem
 from estafette.api.fields import Fields, Person, folded
 from estafette.api.header_rules import read_headers, read_variables
-from estafette.mail.address import Mailbox
+from estafette.clock import DAY_US
+from estafette.mail.address import AddressError, Mailbox, parse, parse_mailboxes
 from estafette.mail.compose import Draft
 from estafette.model import Options
 
@@ -21,6 +24,8 @@ MAX_MENTIONS: Final = 500  # entries of one of To, Cc, Bcc before they are count
 MAX_SUBJECT: Final = 255
 MAX_CAMPAIGN: Final = 255
 MAX_URL_TAGS: Final = 256
+MAX_REPLY_TO: Final = 10
+MAX_AHEAD_DAYS: Final = 90
 MAX_TAG: Final = 8192  # CustomID, EventPayload: as over SMTP
 SWITCHES: Final = ("account_default", "disabled", "enabled")
 _SWITCHED: Final = {"account_default": None, "disabled": False, "enabled": True}
@@ -33,9 +38,13 @@ class Rules:
 
     categories: frozenset[str] | None = None  # monitoring categories; None: there is no list of them, every name goes
     may_use_sender: bool = False  # the contract's special permission for `Sender`
+    has_template_names: bool = False  # v3: TemplateID may be the name of one
+    now: int = 0  # of this call: how far `SendAt` may be ahead
 
 
 DEFAULT_RULES: Final = Rules()
+NOBODY: Final = Mailbox("", parse("nobody@invalid"))
+"""Stands for the author that the template is to bring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,8 @@ class Wanted:
     cc: tuple[Person, ...]
     bcc: tuple[Person, ...]
     options: Options
+    wish: Wish = NO_WISH
+    due_at: int = 0  # 0 = at once
 
     @property
     def recipients(self) -> list[Person]:
@@ -84,7 +95,7 @@ def read_message(given: object, defaults: Mapping[str, object], number: int, rul
         return Failed((errors.mismatch(f"Messages[{number}]", "message"),))
     problems: list[Problem] = []
     fields = Fields(merged(folded(given), defaults), problems)
-    author = fields.person("From", is_required=True)
+    author = fields.person("From", is_required=not fields.is_given("TemplateID"))
     sender = fields.person("Sender")
     if fields.is_given("Sender") and not rules.may_use_sender:
         problems.append(Problem("send-0006", 403, "Your API key is not allowed to use the Sender property.", ("SenderID",)))
@@ -92,29 +103,51 @@ def read_message(given: object, defaults: Mapping[str, object], number: int, rul
     cc, bcc = fields.people("Cc", MAX_MENTIONS), fields.people("Bcc", MAX_MENTIONS)
     if len(_unique((*to, *cc, *bcc))) > MAX_RECIPIENTS:
         problems.append(Problem("send-0015", 400, f"Total number of recipients exceeded. Max allowed - {MAX_RECIPIENTS}", ("To", "Cc", "Bcc")))
-    reply_to = fields.person("ReplyTo")
+    reply_to = fields.person_or_people("ReplyTo", MAX_REPLY_TO)
     subject = fields.text("Subject", MAX_SUBJECT, is_line=True)
     text, html = fields.text("TextPart"), fields.text("HTMLPart")
-    other = _template(fields, problems, has_text=bool(fields.raw("TextPart")), has_html=bool(fields.raw("HTMLPart")))
+    wish = _wish(fields, problems, rules, has_text=bool(fields.raw("TextPart")), has_html=bool(fields.raw("HTMLPart")))
     attached, inlined = read_attachments(fields, problems)
     headers = read_headers(fields.raw("Headers"), problems)
-    options = _options(fields, problems, rules, other)
-    if problems or author is None:
+    options = _options(fields, problems, rules)
+    due_at = _due_at(fields, problems, rules)
+    if problems:
         return Failed(tuple(problems))
     draft = Draft(
-        author.mailbox, _shown(to), _shown(cc), reply_to.mailbox if reply_to else None, sender.mailbox if sender else None,
+        author.mailbox if author else NOBODY, _shown(to), _shown(cc), tuple(person.mailbox for person in reply_to), sender.mailbox if sender else None,
         subject, text, html, attached, inlined, headers,
     )  # fmt: skip
-    return Wanted(draft, to, cc, bcc, options)
+    return Wanted(draft, to, cc, bcc, options, wish, due_at)
 
 
-def _template(fields: Fields, problems: list[Problem], *, has_text: bool, has_html: bool) -> dict[str, str]:
-    """The template's properties as the SMTP door keeps them (`Options.other`), under the names of their headers: obeyed where those are."""
-    template_id = fields.integer("TemplateID")
-    if template_id is not None and has_html:
+def completed(wanted: Wanted, stored: Mapping[int | str, Stored]) -> Wanted | Failed:
+    """With what the template's own headers say where the message says nothing: From, Subject, Reply-To (contract 5.6)."""
+    if wanted.wish.template is None:
+        return wanted
+    found = stored.get(wanted.wish.template)
+    if found is None:
+        text = f"Template {wanted.wish.template} does not exist or does not belong to your API key."
+        return Failed((Problem("send-0010", 400, text[:300], ("TemplateID",)),))
+    headers = {name.lower(): value for name, value in found.content.headers.items()}
+    draft = wanted.draft
+    try:
+        if draft.author is NOBODY:
+            authors = parse_mailboxes(headers.get("from", ""))
+            draft = replace(draft, author=authors[0])
+        if not draft.reply_to and headers.get("reply-to"):
+            draft = replace(draft, reply_to=tuple(parse_mailboxes(headers["reply-to"])))
+    except (AddressError, IndexError):
+        return Failed((errors.missing("From"),))
+    return replace(wanted, draft=draft)
+
+
+def _wish(fields: Fields, problems: list[Problem], rules: Rules, *, has_text: bool, has_html: bool) -> Wish:
+    """The template's properties; whether the account has such a template is asked later."""
+    template = fields.raw("TemplateID")
+    if not isinstance(template, str) or not rules.has_template_names:
+        template = fields.integer("TemplateID")
+    if template is not None and has_html:
         problems.append(Problem("send-0004", 400, '"HTMLPart" and "TemplateID" both bring HTML: give one of them.', ("HTMLPart", "TemplateID")))
-    elif template_id is not None:
-        problems.append(Problem("send-0010", 400, f"Template {template_id} does not exist or does not belong to your API key.", ("TemplateID",)))
     elif not (has_text or has_html or fields.is_given("TemplateID")):
         text = 'At least "HTMLPart", "TextPart" or "TemplateID" must be provided.'
         problems.append(Problem("send-0003", 400, text, ("TextPart", "HTMLPart", "TemplateID")))
@@ -125,16 +158,35 @@ def _template(fields: Fields, problems: list[Problem], *, has_text: bool, has_ht
         text = '"TemplateErrorReporting" and "TemplateErrorDeliver" need "TemplateLanguage" to be true.'
         problems.append(Problem("send-0016", 400, text, ("TemplateLanguage",)))
     variables = read_variables(fields.raw("Variables"), problems)
-    made = {
-        "x-mj-templatelanguage": "1" if has_language else "",
-        "x-mj-templateerrorreporting": str(reporting.mailbox.address) if reporting else "",
-        "x-mj-templateerrordeliver": "deliver" if is_delivered else "",
-        "x-mj-vars": variables,
-    }
-    return {name: value for name, value in made.items() if value}
+    return Wish(template, has_language, variables, str(reporting.mailbox.address) if reporting else "", is_delivered)
 
 
-def _options(fields: Fields, problems: list[Problem], rules: Rules, other: dict[str, str]) -> Options:
+def _due_at(fields: Fields, problems: list[Problem], rules: Rules) -> int:
+    """`SendAt`, our extension: RFC 3339 with a zone, or seconds since 1970. In microseconds; 0 = at once. A time that is past is now."""
+    value = fields.raw("SendAt")
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        problems.append(errors.mismatch("SendAt", "RFC 3339 time or seconds since 1970"))
+        return 0
+    try:
+        at = value * 1_000_000 if isinstance(value, int) else int(_time_of(value).timestamp() * 1_000_000)
+    except (ValueError, OverflowError):
+        problems.append(errors.not_allowed("SendAt", '"SendAt" must be an RFC 3339 time with a zone, like 2026-12-24T18:00:00Z, or seconds since 1970.'))
+        return 0
+    if at > rules.now + MAX_AHEAD_DAYS * DAY_US or at < 0:
+        problems.append(errors.not_allowed("SendAt", f'"SendAt" may be at most {MAX_AHEAD_DAYS} days ahead.'))
+    return at
+
+
+def _time_of(text: str) -> datetime:
+    found = datetime.fromisoformat(text.strip().upper().replace("Z", "+00:00"))
+    if found.tzinfo is None:
+        raise ValueError("no zone")
+    return found
+
+
+def _options(fields: Fields, problems: list[Problem], rules: Rules) -> Options:
     campaign = fields.text("CustomCampaign", MAX_CAMPAIGN, is_line=True)
     deduplicate = fields.flag("DeduplicateCampaign")
     if deduplicate and not fields.raw("CustomCampaign"):
@@ -150,7 +202,7 @@ def _options(fields: Fields, problems: list[Problem], rules: Rules, other: dict[
         custom_id=_without_nul(fields, problems, "CustomID"), event_payload=_without_nul(fields, problems, "EventPayload"),
         campaign=campaign, deduplicate=deduplicate, priority=2 if priority is None else priority,
         track_opens=_SWITCHED[fields.choice("TrackOpens", SWITCHES)], track_clicks=_SWITCHED[fields.choice("TrackClicks", SWITCHES)],
-        monitoring_category=category, url_tags=fields.text("URLTags", MAX_URL_TAGS, is_line=True), other=other,
+        monitoring_category=category, url_tags=fields.text("URLTags", MAX_URL_TAGS, is_line=True),
     )  # fmt: skip
 
 

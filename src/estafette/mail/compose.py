@@ -53,7 +53,7 @@ class Draft:
     author: Mailbox
     to: tuple[Mailbox, ...] = ()
     cc: tuple[Mailbox, ...] = ()
-    reply_to: Mailbox | None = None
+    reply_to: tuple[Mailbox, ...] = ()
     sender: Mailbox | None = None
     subject: str = ""
     text: str = ""
@@ -99,7 +99,7 @@ def _header(draft: Draft) -> bytes:
     if draft.sender:
         fields.append(make_mailboxes("Sender", [draft.sender]))
     if draft.reply_to:
-        fields.append(make_mailboxes("Reply-To", [draft.reply_to]))
+        fields.append(make_mailboxes("Reply-To", draft.reply_to))
     if draft.to:
         fields.append(make_mailboxes("To", draft.to))
     if draft.cc:

@@ -127,7 +127,7 @@ def _insert(submissions: Sequence[Submission], accepted: dict[int, Accepted], ca
         for m in messages:
             message_rows.append((m.id, s.id, s.account_id, m.recipient, m.address_key, m.state.value, m.reason.related_to, m.reason.error, s.accepted_at))
             if m.state is State.BLOCKED:
-                event_rows.append((s.account_id, m.id, s.accepted_at, EventKind.BLOCKED.value, 1, "", reason_data(m.reason)))
+                event_rows.append((s.account_id, m.id, s.accepted_at, EventKind.BLOCKED.value, 1, m.explanation, reason_data(m.reason)))
             else:
                 queue_rows.append((m.id, s.id, s.account_id, m.recipient, m.domain, m.site, m.lane, s.accepted_at, s.due_at, s.deadline_at,
                                    m.owner, m.notify, m.orcpt))  # fmt: skip

@@ -4,10 +4,13 @@ from collections import OrderedDict
 from typing import Final
 
 from estafette.prepare.template.compiling import Compiled, compile_template
+from estafette.prepare.template.mjml import to_html
 from estafette.prepare.template.running import Halted, TemplateError
 
 MAX_HELD: Final = 4_000_000
 """Characters of source; the closures of them take some ten times as many octets."""
+MAX_PAGES: Final = 16
+"""Pages made of MJML, a few hundred kilobytes each at most."""
 _ENTRY: Final = 500  # what an empty one costs
 
 
@@ -16,7 +19,17 @@ class Library:
 
     def __init__(self, max_held: int = MAX_HELD) -> None:
         self._found: OrderedDict[tuple[str, bool], Compiled | TemplateError] = OrderedDict()
+        self._html: OrderedDict[str, str | TemplateError] = OrderedDict()
         self._room = max_held
+
+    def html_of(self, mjml: str) -> str | TemplateError:
+        """The HTML of an MJML source, or why there is none."""
+        found = self._html.get(mjml)
+        if found is None:
+            found = self._html[mjml] = to_html(mjml)
+            while len(self._html) > MAX_PAGES:
+                self._html.popitem(last=False)
+        return found
 
     def get(self, source: str, *, is_html: bool = False) -> Compiled | TemplateError:
         """The compiled template, or why it cannot be read."""

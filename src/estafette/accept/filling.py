@@ -1,0 +1,160 @@
+"""What TemplateID, TemplateLanguage and Variables make of the texts of a mail (contract 6): pure, and the same for every door.
+
+An error of the template language blocks the messages of that mail, or is passed over where the submitter asks for it; either way it is told with its
+line, column and variable, and reported to the address that was named for it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from estafette.mail.address import Mailbox, parse
+from estafette.mail.compose import Attachment, Draft
+from estafette.model import Reason
+from estafette.nouns import Template, TemplateContent
+from estafette.prepare.template.compiling import MAX_SOURCE, render
+from estafette.prepare.template.legacy import fill_legacy, has_legacy_tags
+from estafette.prepare.template.library import Library
+from estafette.prepare.template.running import Facts, Json, TemplateError
+
+BAD_TEMPLATE: Final = Reason("content", "bad or empty template")
+LANGUAGE_ERROR: Final = Reason("content", "error in template language")
+REPORTER: Final = "templating-language-error"
+MAX_REPORTED: Final = 1_000_000
+_PERSONAL: Final = ("data:", "mj:contact", "segment:", "openedsince", "clickedsince")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How the submitter wants the texts to be made."""
+
+    template: int | str | None = None  # its id, or its name
+    has_language: bool = False
+    variables: Json = field(default_factory=dict)
+    reports_to: str = ""  # who is told of an error; "" = nobody
+    is_delivered_anyway: bool = False
+
+    @property
+    def is_set(self) -> bool:
+        return self.template is not None or self.has_language or bool(self.variables)
+
+
+NO_WISH: Final = Wish()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A template of the account with its parts."""
+
+    template: Template
+    content: TemplateContent
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What templates are filled into."""
+
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why the texts are not what was wanted."""
+
+    reason: Reason
+    explanation: str
+    is_blocking: bool
+    reports_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    texts: Texts
+    trouble: Trouble | None = None
+
+
+def facts_for(variables: Json, author: Mailbox, recipient: Mailbox | None, template: Template | None, data: Json | None = None) -> Facts:
+    """What tags may name. `recipient`: None where the texts are shared by several."""
+    known: dict[str, dict[str, object]] = {"sender": _person(author)}
+    if recipient is not None:
+        known["contact"] = _person(recipient)
+    if template is not None:
+        known["template"] = {"ID": template.id, "name": template.name, "copyright": template.copyright}
+    return Facts(variables, data or {}, known)  # type: ignore[arg-type]  # JSON as it should be
+
+
+def _person(mailbox: Mailbox) -> dict[str, object]:
+    return {"email": str(mailbox.address), "local_part": mailbox.address.local, "domain": mailbox.address.domain, "name": mailbox.name}
+
+
+def texts_of(texts: Texts, stored: Stored | None, library: Library) -> Texts | Trouble:
+    """The texts with the template's in place of them; the caller's subject comes before the template's."""
+    if stored is None:
+        return texts
+    content = stored.content
+    html: str | TemplateError = content.html or (library.html_of(content.mjml) if content.mjml else "")
+    if isinstance(html, TemplateError):
+        return Trouble(BAD_TEMPLATE, f"the MJML of template {stored.template.id} cannot be compiled: {html.text}", is_blocking=True)
+    if not (html or content.text):
+        return Trouble(BAD_TEMPLATE, f"template {stored.template.id} is empty", is_blocking=True)
+    return Texts(texts.subject or _default_header(content.headers, "subject"), content.text or texts.text, html)
+
+
+def _default_header(headers: Mapping[str, str], name: str) -> str:
+    return next((value for given, value in headers.items() if given.lower() == name), "")
+
+
+def is_personal(texts: Texts, wish: Wish) -> bool:
+    """Whether the texts speak of the recipient, so that everybody needs his own."""
+    if wish.has_language:
+        whole = f"{texts.subject}\n{texts.text}\n{texts.html}".lower()
+        return any(word in whole for word in _PERSONAL)
+    return any("[[data:" in text for text in (texts.subject, texts.text, texts.html))
+
+
+def fill(texts: Texts, wish: Wish, facts: Facts, library: Library) -> Filled:
+    """The texts with their tags evaluated, in the language where that is switched on, and the older tags."""
+    error: TemplateError | None = None
+    made = []
+    for source, is_html in ((texts.subject, False), (texts.text, False), (texts.html, True)):
+        text = source
+        if wish.has_language and ("{{" in source or "{%" in source):
+            text, found = _evaluated(source, wish, facts, library, is_html=is_html)
+            error = error or found
+        made.append(fill_legacy(text, facts.var, facts.data))
+    filled = Texts(*made)
+    if error is None:
+        return Filled(filled)
+    return Filled(filled, Trouble(LANGUAGE_ERROR, str(error), is_blocking=not wish.is_delivered_anyway, reports_to=wish.reports_to))
+
+
+def has_tags(texts: Texts, wish: Wish) -> bool:
+    """Whether `fill` has anything to do."""
+    return any(has_legacy_tags(text) or (wish.has_language and ("{{" in text or "{%" in text)) for text in (texts.subject, texts.text, texts.html))
+
+
+def _evaluated(source: str, wish: Wish, facts: Facts, library: Library, *, is_html: bool) -> tuple[str, TemplateError | None]:
+    compiled = library.get(source, is_html=is_html)
+    if isinstance(compiled, TemplateError):
+        return source[:MAX_SOURCE], compiled
+    rendered = render(compiled, facts, is_lenient=wish.is_delivered_anyway)
+    return rendered.text, rendered.error
+
+
+def report(trouble: Trouble, subject: str, raw: bytes, hostname: str) -> Draft:
+    """The mail that tells of an error (contract 6.4): the subject quotes that of the mail, whose source is attached."""
+    text = f"{trouble.explanation}\n\n" + (
+        "The mail was not sent.\n" if trouble.is_blocking else "The mail was sent all the same, as TemplateErrorDeliver asks for it.\n"
+    )
+    shown = "".join(c if c.isprintable() else " " for c in subject)[:200]
+    return Draft(
+        Mailbox("", parse(f"{REPORTER}@{hostname}")), (Mailbox("", parse(trouble.reports_to)),), subject=f'Error in template language: "{shown}"',
+        text=text, attachments=(Attachment("application/octet-stream", "mail.eml", raw[:MAX_REPORTED]),), headers=(("Auto-Submitted", "auto-generated"),),
+    )  # fmt: skip
+
+
+def without_controls(texts: Texts) -> Texts:
+    """The subject as one line: what variables bring into it must not begin another field."""
+    return replace(texts, subject=" ".join("".join(c if c.isprintable() or c == " " else " " for c in texts.subject).split()))
