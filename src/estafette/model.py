@@ -199,6 +199,10 @@ class Accepted:
     is_key_conflict: bool = False  # the key was known for another request
 
 
+LANES: Final = 6
+"""Lanes of the queue of a site; queue/lanes.py says which message stands in which."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A message held by one worker for one attempt."""

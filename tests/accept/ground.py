@@ -52,7 +52,7 @@ class Client:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
 
-    async def reply(self, timeout_s: float = 5.0) -> str:
+    async def reply(self, timeout_s: float = 30.0) -> str:
         """The next reply, its lines joined by LF; "" at the end of the connection."""
         lines = []
         async with asyncio.timeout(timeout_s):
@@ -62,7 +62,7 @@ class Client:
                 if line[3:4] != "-":
                     return "\n".join(lines)
 
-    async def say(self, line: str | bytes, timeout_s: float = 5.0) -> str:
+    async def say(self, line: str | bytes, timeout_s: float = 30.0) -> str:
         """One line, and the reply to it."""
         self.writer.write((line if isinstance(line, bytes) else line.encode()) + b"\r\n")
         return await self.reply(timeout_s)

@@ -9,9 +9,9 @@ from estafette.api.app import make_app
 from estafette.api.message_rows import STATE_IDS, date, history_row, message_row, state_id
 from estafette.api.query import ListQuery, message_id_of, read_query
 from estafette.clock import SECOND_US
-from estafette.model import Event, EventKind, Mark, MessageView, Outcome, OutcomeKind, Reason, Settlement, State
+from estafette.model import LANES, Event, EventKind, Mark, MessageView, Outcome, OutcomeKind, Reason, Settlement, State
 from estafette.status.blocking import REASONS
-from estafette.store.seam import StoreFault
+from estafette.store.seam import StoreFault, Want
 from tests.api.conftest import SECRET, Api, call, mail
 
 MESSAGE_FIELDS = [
@@ -32,7 +32,7 @@ async def one(api: Api, **changes: object) -> dict[str, Any]:
 async def attempt(api: Api, *outcomes: Outcome) -> None:
     worker = await api.store.join("w", api.clock.now_us(), api.clock.now_us() + 60 * SECOND_US)
     for outcome in outcomes:
-        (claim,) = await api.store.claim(worker.id, [("", 1)], api.clock.now_us())
+        (claim,) = await api.store.claim(worker.id, [Want("", (1,) * LANES)], api.clock.now_us())
         assert await api.store.settle(Settlement(claim, outcome))
 
 

@@ -20,6 +20,7 @@ from estafette.cli.root import root
 from estafette.clock import DAY_US, SECOND_US, ManualClock, SystemClock
 from estafette.config import load
 from estafette.model import (
+    LANES,
     Door,
     EventKind,
     NewMessage,
@@ -34,6 +35,7 @@ from estafette.model import (
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database
 from estafette.store.opening import open_store
+from estafette.store.seam import Want
 from estafette.vault import dkim_label, open_vault
 
 NOW = SystemClock().now_us() - 60 * SECOND_US
@@ -87,7 +89,7 @@ def busy(shell: Shell) -> Shell:
         subject = "Hello \x1b[2J"
         await store.accept(Submission(1, account.id, Door.SMTP, "b@a.test", "news@a.test", subject, options, NOW, NOW, NOW + 3 * DAY_US, body, messages))
         worker = await store.join("test", NOW, NOW + 30 * SECOND_US)
-        ann, bob, cec, dan, eve = await store.claim(worker.id, [("mx.example.net", 5)], NOW)
+        ann, bob, cec, dan, eve = await store.claim(worker.id, [Want("mx.example.net", (5,) * LANES)], NOW)
         good = Outcome(OutcomeKind.DELIVERED, NOW + 1, reply="250 2.0.0 kept", code=250, host="mx.example.net", address="192.0.2.7", tls="TLSv1.3",
                        transcript="S: 220 hi\nC: EHLO x")  # fmt: skip
         await store.settle(Settlement(ann, good))

@@ -9,8 +9,9 @@ from click.testing import CliRunner, Result
 
 from estafette.cli.root import root
 from estafette.clock import SECOND_US, SystemClock, to_datetime
-from estafette.model import Door, NewMessage, Options, Outcome, OutcomeKind, Reason, Scope, Settlement, State, Submission
+from estafette.model import LANES, Door, NewMessage, Options, Outcome, OutcomeKind, Reason, Scope, Settlement, State, Submission
 from estafette.store.database import Database
+from estafette.store.seam import Want
 from tests.cli.test_commands import Shell
 
 NOW = SystemClock().now_us() - 3600 * SECOND_US
@@ -99,7 +100,7 @@ def seed(shell: Shell, at: int, replies: list[tuple[OutcomeKind, int, str]], hos
             message = NewMessage(1000 + number, f"p{number}@yahoo.example", f"p{number}@yahoo.example", "yahoo.example", State.QUEUED)
             author = "s@example.com"
             await store.accept(Submission(2000 + number, account.id, Door.SMTP, author, author, "", Options(), now, now, now + 10**12, b"x", (message,)))
-            (claim,) = await store.claim(worker.id, [("", 1)], now)
+            (claim,) = await store.claim(worker.id, [Want("", (1,) * LANES)], now)
             reason = Reason("", "") if kind is OutcomeKind.DELIVERED else Reason("spam", "policy issue")
             retry_at = now + 10**12 if kind is OutcomeKind.DEFERRED else 0
             outcome = Outcome(kind, now, reply=text, code=code, stage="mail", host=host, source=source, reason=reason, scope=Scope.PATH,

@@ -75,7 +75,7 @@ async def test_kill_9_under_load_loses_nothing(world: World, request: pytest.Fix
         audit = platform.command("audit", "--json")
         assert audit["difference"] == 0
         total = audit["accepted"]
-        messages = await platform.settled(total, timeout_s=90.0)
+        messages = await platform.settled(total)
         platform.assert_nothing_is_missing()
         assert Counter(m["state"] for m in messages) == {"delivered": total}
     arrived = Counter(subjects(m.content) for m in world.mx.mails)

@@ -121,10 +121,11 @@ class Road:
             self.running = None
         await self.real.retire(self.worker_id, self.clock.now_us())
 
-    async def put(self, *recipients: str, content: bytes = MAIL, deadline_s: float = 60.0, site: str = "", due_s: float = 0.0) -> list[int]:
+    async def put(self, *recipients: str, content: bytes = MAIL, deadline_s: float = 60.0, site: str = "", due_s: float = 0.0,
+                  lane: int = 1) -> list[int]:  # fmt: skip
         """Messages in the queue, one submission; their ids."""
         now = self.clock.now_us()
-        messages = [NewMessage(self._ids.next(now), to, to.casefold(), to.rpartition("@")[2], State.QUEUED, site=site) for to in recipients]
+        messages = [NewMessage(self._ids.next(now), to, to.casefold(), to.rpartition("@")[2], State.QUEUED, site=site, lane=lane) for to in recipients]
         due_at = now + int(due_s * SECOND_US)
         submission = Submission(messages[0].id, self.account.id, Door.SMTP, "back@sender.example", "news@sender.example", "Hello", Options(), now, due_at,
                                 now + int(deadline_s * SECOND_US), content, tuple(messages))  # fmt: skip
@@ -145,11 +146,11 @@ class Road:
         """recipient → state."""
         return {m.recipient: m.state.value for m in await self.real.messages()}
 
-    async def settled(self, timeout_s: float = 10.0) -> dict[str, str]:
+    async def settled(self, timeout_s: float = 60.0) -> dict[str, str]:
         """recipient → state, once nothing waits any more."""
         return await self.until(lambda states: all(State(s) in FINAL_STATES for s in states.values()), timeout_s)
 
-    async def until(self, is_so: Callable[[dict[str, str]], bool], timeout_s: float = 10.0) -> dict[str, str]:
+    async def until(self, is_so: Callable[[dict[str, str]], bool], timeout_s: float = 60.0) -> dict[str, str]:
         """The states as soon as they are as wanted."""
         ends_s = self.clock.monotonic() + timeout_s
         while True:
@@ -199,4 +200,3 @@ async def road(folder: Path, **options: Any) -> AsyncIterator[Road]:
                 await asyncio.gather(made.running, return_exceptions=True)
             await store.close()
         assert mx.violations == []
-

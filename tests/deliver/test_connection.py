@@ -126,6 +126,20 @@ async def test_a_reply_in_drops_does_not_hold_a_connection_for_ever() -> None:
     assert raised.value.fault == "timeout"
 
 
+async def test_a_process_that_stood_still_reads_what_came_meanwhile_before_it_gives_up() -> None:
+    """It was stopped for longer than its patience; the timer rang before the socket was read, and a mail that had been taken was sent again."""
+    async with MxServer() as mx:
+        connection = await open_connection(link(mx.port), QUICK)
+        sending = asyncio.create_task(connection.send(MAIL))
+        await asyncio.sleep(0)
+        connection._look_at_watch()  # in time: nothing happens
+        connection._progress_at -= 60
+        connection._look_at_s -= 60
+        connection._look_at_watch()  # as after a pause of a minute
+        assert (await sending).reply.code == 250
+        connection.quit()
+
+
 async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Up to the 354."""
     writer.write(b"220 hello\r\n")

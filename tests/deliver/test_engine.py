@@ -9,9 +9,9 @@ from estafette.clock import SECOND_US
 from estafette.deliver import attempt, engine, path
 from estafette.deliver.connection import Policy
 from estafette.deliver.membership import LeaseLost
-from estafette.model import BlockCause
+from estafette.model import LANES, BlockCause
 from estafette.queue.paths import preferred_worker
-from estafette.store.seam import StoreFault
+from estafette.store.seam import StoreFault, Want
 from tests.deliver.road import GONE, Shifted, road
 from tests.world import Act
 
@@ -71,12 +71,13 @@ async def test_a_store_that_fails_for_a_while_costs_nothing(tmp_path: Path, verb
     async with road(tmp_path) as r:
         r.store.fail(verb, GONE, RuntimeError("a bug"), GONE)
         ids = await r.put("a@dest.example", "b@dest.example", "c@two.example")
-        assert set((await r.settled(15.0)).values()) == {"delivered"}
+        assert set((await r.settled()).values()) == {"delivered"}
         assert len(r.mx.mails) == 3
         assert [await r.kinds(i) for i in ids] == [["accepted", "delivered"]] * 3
 
 
-async def test_stopping_ends_though_the_store_never_answers_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stopping_ends_though_the_store_never_answers_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """What was sent and could not be written is told of: it may come twice."""
     monkeypatch.setattr(path, "CUT_S", 0.2)
     monkeypatch.setattr(engine, "LAST_S", 0.2)
     async with road(tmp_path, connections=1) as r:
@@ -84,10 +85,11 @@ async def test_stopping_ends_though_the_store_never_answers_again(tmp_path: Path
         await r.put("a@dest.example", "b@dest.example", "c@dest.example", "d@dead.example")
         await r.mx.wait_for(2)
         started_s = r.clock.monotonic()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await r.stop(0.3)
-        assert r.clock.monotonic() - started_s < 3
+        assert r.clock.monotonic() - started_s < 20  # the drain and two ends: it was for ever
         assert await r.held() == 0 and set((await r.states()).values()) <= {"queued", "deferred"}
+        assert sum("claim lost" in record.getMessage() for record in caplog.records) >= 2
 
 
 @pytest.mark.parametrize("verb", ["claim", "accept_many"])
@@ -132,7 +134,7 @@ async def test_a_submit_that_was_cancelled_is_handed_over_all_the_same(tmp_path:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert set((await r.settled(5.0)).values()) == {"delivered"}
+        assert set((await r.settled()).values()) == {"delivered"}
 
 
 async def test_nothing_is_begun_while_others_may_think_us_dead(tmp_path: Path) -> None:
@@ -177,7 +179,7 @@ async def test_a_dead_worker_claims_nothing(tmp_path: Path) -> None:
     async with road(tmp_path, runs=False) as r:
         await r.put("a@dest.example", site="mx.dest.example")
         await r.real.retire(r.worker_id, r.clock.now_us())
-        assert await r.real.claim(r.worker_id, [("mx.dest.example", 10)], r.clock.now_us()) == []
+        assert await r.real.claim(r.worker_id, [Want("mx.dest.example", (10,) * LANES)], r.clock.now_us()) == []
         assert await r.states() == {"a@dest.example": "queued"}
 
 
@@ -188,7 +190,7 @@ async def test_a_worker_is_dead_when_it_was_seen_unchanged_several_times(tmp_pat
         await asyncio.sleep(0.35)
         assert dead.id in [w.id for w in await r.real.workers()]  # its lease ran out, but the clock alone is no witness
         await r.until(lambda _: True)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while dead.id in [w.id for w in await r.real.workers()]:  # noqa: ASYNC110 - nobody tells us
                 await asyncio.sleep(0.05)
 
@@ -230,7 +232,7 @@ async def test_a_site_that_is_anothers_now_is_left_under_steady_traffic(tmp_path
                 await asyncio.sleep(0.005)
 
         task = asyncio.create_task(traffic())
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             while not await r.real.lease_paths(other.id, ["mx.dest.example"], r.clock.now_us(), r.clock.now_us() + 60 * SECOND_US):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         sending = False
@@ -251,10 +253,10 @@ async def test_a_block_that_comes_while_a_message_waits_for_its_connection(tmp_p
 async def test_a_deadline_that_passes_behind_a_slow_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The messages that wait for the one connection go back into the queue, where the sweep finds them."""
     monkeypatch.setattr(path, "STALE_S", 0.5)
-    async with road(tmp_path, connections=1, policy=Policy("relay.test", 9.0, 9.0, 9.0)) as r:
-        r.mx.replies = {"body": Act(delay_s=5.0)}
+    async with road(tmp_path, connections=1, policy=Policy("relay.test", 60.0, 60.0, 60.0)) as r:
+        r.mx.replies = {"body": Act(delay_s=50.0)}
         await r.put("a@dest.example", "b@dest.example", "c@dest.example", deadline_s=2.0)
-        states = await r.until(lambda states: sorted(states.values()) == ["sent", "soft_bounced", "soft_bounced"], 4.5)
+        states = await r.until(lambda states: sorted(states.values()) == ["sent", "soft_bounced", "soft_bounced"], 40.0)
         assert r.mx.most_open == 1, states
 
 
@@ -268,7 +270,7 @@ async def test_sites_beyond_the_first_look_get_their_turn(tmp_path: Path, monkey
         for name in ("a.example", "b.example"):
             await r.put(*(f"r{i}@{name}" for i in range(100)), site=f"mx.{name}")
         await r.put("r@z.example", site="mx.z.example")
-        await r.until(lambda states: states["r@z.example"] == "delivered", 8.0)
+        await r.until(lambda states: states["r@z.example"] == "delivered")
 
 
 async def test_a_site_that_does_not_answer_holds_one_connection(tmp_path: Path) -> None:
@@ -276,7 +278,7 @@ async def test_a_site_that_does_not_answer_holds_one_connection(tmp_path: Path) 
     async with road(tmp_path, pauses_s=(30.0, 60.0)) as r:
         r.mx.replies = {"connect": Act(silent=True)}
         await r.put(*(f"r{i}@dest.example" for i in range(20)), site="mx.dest.example")
-        await r.until(lambda states: set(states.values()) == {"deferred"}, 8.0)
+        await r.until(lambda states: set(states.values()) == {"deferred"})
         assert r.mx.connections == 1
         assert r.engine._paths["mx.dest.example"].window.failures == 1
 
@@ -286,7 +288,9 @@ async def test_a_free_connection_goes_to_a_path_that_can_use_it(tmp_path: Path) 
         await r.put("a@dest.example", "b@other.example", "c@two.example")
         assert set((await r.settled()).values()) == {"delivered"}
         assert r.mx.most_open <= 1
-        assert r.engine._connections == 0
+        async with asyncio.timeout(30):  # an outcome is written a moment before its sender has ended
+            while r.engine._connections:  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0.01)
 
 
 async def test_an_idle_connection_gives_way_to_another_site(tmp_path: Path) -> None:
@@ -294,7 +298,7 @@ async def test_an_idle_connection_gives_way_to_another_site(tmp_path: Path) -> N
         await r.put("a@dest.example")
         await r.settled()
         await r.put("b@other.example")
-        assert set((await r.settled(5.0)).values()) == {"delivered"}
+        assert set((await r.settled()).values()) == {"delivered"}
 
 
 async def test_transactional_mail_does_not_wait_behind_a_campaign(tmp_path: Path) -> None:
@@ -309,3 +313,17 @@ async def test_transactional_mail_does_not_wait_behind_a_campaign(tmp_path: Path
         await r.until(lambda states: states["urgent@dest.example"] == "delivered")
         assert sum(state == "delivered" for to, state in (await r.states()).items() if to.startswith("bulk")) < 10
         await r.settled()
+
+
+async def test_transactional_mail_from_elsewhere_is_claimed_by_a_path_that_is_full_of_bulk(tmp_path: Path) -> None:
+    """The campaign came straight from the door and filled the path; another worker put the urgent mail into the queue: it waited until the path ran low."""
+    async with road(tmp_path, connections=1, per_connection=1000) as r:
+        await r.put("first@dest.example")
+        await r.settled()
+        r.mx.replies = {"body": Act(delay_s=0.05)}
+        await r.submit(*(f"bulk{n}@dest.example" for n in range(300)), priority=0)
+        await r.put("urgent@dest.example", site="mx.dest.example", lane=0)
+        states = await r.until(lambda states: states["urgent@dest.example"] == "delivered")
+        assert sum(state == "delivered" for state in states.values()) < 150
+        r.mx.replies = {}
+        assert set((await r.settled()).values()) == {"delivered"}

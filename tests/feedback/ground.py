@@ -7,11 +7,12 @@ from pathlib import Path
 
 from estafette.clock import DAY_US, SECOND_US, ManualClock
 from estafette.mail.token import Keyring, make_return_path
-from estafette.model import Account, Claimed, Door, Event, NewMessage, Options, Outcome, OutcomeKind, Settlement, State, Submission
+from estafette.model import LANES, Account, Claimed, Door, Event, NewMessage, Options, Outcome, OutcomeKind, Settlement, State, Submission
 from estafette.prepare import tokens
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database
 from estafette.store.opening import open_store
+from estafette.store.seam import Want
 
 KEYRING = Keyring(1, {1: b"k" * 32})
 FOREIGN = Keyring(1, {1: b"x" * 32})
@@ -36,7 +37,7 @@ class Ground:
         await self.store.accept(Submission(numbers[0], self.account.id, Door.SMTP, "back@acme.test", "news@acme.test", "Hello", Options(), now, now,
                                            now + DAY_US, mail, messages))  # fmt: skip
         worker = await self.store.join("test", now, now + 30 * SECOND_US)
-        self.claims = {claim.message_id: claim for claim in await self.store.claim(worker.id, [("mx", 100_000)], now)}
+        self.claims = {claim.message_id: claim for claim in await self.store.claim(worker.id, [Want("mx", (100_000,) * LANES)], now)}
         if settle:
             await self.settle(*numbers)
         self.clock.advance(10)

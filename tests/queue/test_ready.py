@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from estafette.queue.ready import Ready
+from estafette.queue.ready import Ready, is_filled
 
 
 @dataclass
@@ -51,3 +51,33 @@ def test_what_is_too_old_goes_and_the_rest_stays() -> None:
     assert ready.take_older(2.5) == [items[0], items[1], items[3], items[4]]
     assert len(ready) == 2 and ready.take_all() == [items[2], items[5]]
     assert len(ready) == 0 and ready.take_all() == []
+
+
+@pytest.mark.parametrize(
+    ("lanes", "target", "rooms"),
+    [
+        ([], 4, (4, 4, 4, 4, 4, 4)),
+        ([4, 4, 4, 4, 4], 4, (4, 4, 4, 4, 0, 0)),  # full of bulk: there is room for everything ahead of it
+        ([5, 5, 3], 3, (3, 3, 3, 2, 2, 0)),  # retries leave room for first attempts
+        ([0, 0], 2, (0, 0, 0, 0, 0, 0)),
+        ([1], -3, (0, 0, 0, 0, 0, 0)),  # more is under way than wanted
+    ],
+)
+def test_a_lane_has_room_whatever_waits_behind_it(lanes: list[int], target: int, rooms: tuple[int, ...]) -> None:
+    ready: Ready[Waiting] = Ready()
+    ready.add(waiting(lane) for lane in lanes)
+    assert ready.rooms(target) == rooms
+
+
+@pytest.mark.parametrize(
+    ("rooms", "taken", "filled"),
+    [
+        ((2, 2, 2), [0], False),
+        ((2, 2, 2), [0, 2], True),
+        ((2, 2, 1), [2], True),
+        ((2, 2, 0), [], True),  # nothing was asked for of the last lane: the queue may hold some
+        ((3, 1, 1), [0, 0], True),
+    ],
+)
+def test_what_filled_the_room_may_have_left_more(rooms: tuple[int, ...], taken: list[int], *, filled: bool) -> None:
+    assert is_filled(rooms, taken) is filled

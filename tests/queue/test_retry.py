@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estafette.clock import SECOND_US
-from estafette.queue.lanes import HIGH_RETRIES, LANES, LOW_RETRIES, lane_of, retry_lane
+from estafette.model import LANES
+from estafette.queue.lanes import HIGH_RETRIES, LOW_RETRIES, lane_of, retry_lane
 from estafette.queue.retry import RetryPlan, next_attempt_at
 
 NOW = 1_790_000_000 * SECOND_US

@@ -111,7 +111,7 @@ async def holders(database_url: str) -> dict[str, int]:
         await store.close()
 
 
-async def until(what: str, holds, timeout_s: float = 20.0) -> float:  # type: ignore[no-untyped-def]
+async def until(what: str, holds, timeout_s: float = 60.0) -> float:  # type: ignore[no-untyped-def]
     """Wait until an (async) predicate holds; how many seconds that took."""
     started_s = time.monotonic()
     while not (await found if asyncio.iscoroutine(found := holds()) else found):

@@ -147,7 +147,7 @@ class Platform:
             found[message["state"]] = found.get(message["state"], 0) + 1
         return found
 
-    async def settled(self, count: int, timeout_s: float = 30.0) -> list[dict[str, Any]]:
+    async def settled(self, count: int, timeout_s: float = 90.0) -> list[dict[str, Any]]:
         """The messages once there are `count` of them and all are in a final state."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -158,7 +158,7 @@ class Platform:
             assert time.monotonic() < deadline, f"{len(found)} of {count} messages: {[(m['to'], m['state']) for m in found][:20]}\n{self.log()[-3000:]}"
             await asyncio.sleep(0.2)
 
-    async def reaches(self, state: str, count: int = 1, timeout_s: float = 20.0) -> list[dict[str, Any]]:
+    async def reaches(self, state: str, count: int = 1, timeout_s: float = 60.0) -> list[dict[str, Any]]:
         """The messages in `state` once there are `count` of them."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -183,7 +183,7 @@ class Platform:
         return f"http://127.0.0.1:{self.ports['http']}"
 
     def connect(self) -> smtplib.SMTP:
-        client = smtplib.SMTP("127.0.0.1", self.smtp_port, timeout=20)
+        client = smtplib.SMTP("127.0.0.1", self.smtp_port, timeout=60)
         client.login(self.key, self.secret)
         return client
 

@@ -178,7 +178,7 @@ async def exchange(platform: Platform, octets: bytes) -> bytes:
     """What is answered to these octets, until the connection ends."""
     reader, writer = await asyncio.open_connection("127.0.0.1", platform.ports["http"])
     writer.write(octets)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         answer = await reader.read()
     writer.close()
     return answer

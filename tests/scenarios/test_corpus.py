@@ -56,7 +56,7 @@ async def test_every_valid_mail_of_the_corpus_keeps_its_octets(tmp_path: Path, d
             await authorise(database_url, {domain for raw in files.values() if (domain := author_domain(raw))})
             refusals = await asyncio.to_thread(send_all, platform, files)
             accepted = {name: raw for name, raw in files.items() if name not in refusals}
-            await platform.settled(len(accepted), timeout_s=60)
+            await platform.settled(len(accepted))
             platform.assert_nothing_is_missing()
     arrived = {mail.recipients[0]: mail.content for mail in mx.mails}
     assert len(mx.mails) == len(accepted) == len(arrived)

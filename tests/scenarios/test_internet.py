@@ -32,7 +32,7 @@ async def test_every_status_equals_the_ledger(tmp_path: Path, database_url: str)
                         client.sendmail(f"news@{DOMAIN}", [to], mail(f"to {to}"))
 
             await asyncio.gather(*(asyncio.to_thread(send, part) for part in range(4)))
-            messages = await platform.settled(len(people), timeout_s=90)
+            messages = await platform.settled(len(people))
             platform.assert_nothing_is_missing()
     answers = {recipient: reply for (recipient, _), reply in internet.ledger.answers.items()}
     assert len(answers) == len(people)

@@ -99,7 +99,7 @@ async def test_connections_that_break_at_commit(pg_world: World, server: Server,
             load.is_over = True
             await asyncio.gather(*clients)
             total = (await asyncio.to_thread(platform.command, "audit", "--json"))["accepted"]
-            messages = await platform.settled(total, timeout_s=40)
+            messages = await platform.settled(total)
             assert (await asyncio.to_thread(platform.command, "audit", "--json"))["difference"] == 0
     arrived = [m.recipients[0] for m in pg_world.mx.mails]
     print(f"\n{proxy.cuts} cuts: {len(load.accepted)} answered 250, {total} accepted, {len(arrived)} arrived, {len(load.refused)} refused", file=sys.stderr)

@@ -47,7 +47,7 @@ async def test_read_only(pg_world: World, server: Server) -> None:
         await platform.reaches("deferred")
         server.sql("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while (told := await wire.mail("early@dest.example", mail())).code == 250:  # until the running sessions have noticed
                     assert (await http.get("/healthz")).status_code == 200
             assert told == NOT_STORED
@@ -59,7 +59,7 @@ async def test_read_only(pg_world: World, server: Server) -> None:
             assert (done.returncode, done.stdout) == (4, "") and "read-only transaction" in done.stderr
         finally:
             server.sql("SET default_transaction_read_only = off", "ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (told := await wire.mail("after@dest.example", mail())).code != 250:
                 assert told == NOT_STORED
         messages = await platform.settled(early + 2)
@@ -152,7 +152,7 @@ async def test_stopped_and_started_while_mail_is_accepted(pg_world: World, serve
         load.is_over = True
         await asyncio.gather(*clients)
         total = platform.command("audit", "--json")["accepted"]
-        messages = await platform.settled(total, timeout_s=60)
+        messages = await platform.settled(total)
         platform.assert_nothing_is_missing()
     arrived = [m.recipients[0] for m in pg_world.mx.mails]
     print(f"\n{len(load.accepted)} answered 250, {total} accepted, {len(arrived)} arrived, {len(load.refused)} refused", file=sys.stderr)

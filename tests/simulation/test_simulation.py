@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from estafette.clock import DAY_US
+from estafette.model import LANES
+from estafette.store.seam import Want
 from tests.simulation.network import Faults
 from tests.simulation.providers import Manners
 from tests.simulation.run import KEPT, kind_of, settings_of, shrink, story
@@ -209,7 +211,7 @@ class Ghost(World):
         bringing = asyncio.create_task(self.bring(Order(1000, "shop", 0.0, (f"good-1@{self.providers[0].domain}",))))
         self.claimed, self.asked = [], 0
         while not bringing.done():
-            self.claimed += await self.desk.claim(me.id, [("", 100)], self.clock.now_us())
+            self.claimed += await self.desk.claim(me.id, [Want("", (100,) * LANES)], self.clock.now_us())
             self.asked += 1
         await asyncio.sleep(60)
         self.held = self.disk.ask("SELECT owner FROM queue")

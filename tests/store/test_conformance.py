@@ -8,6 +8,7 @@ import pytest
 
 from estafette.clock import DAY_US, SECOND_US, ManualClock
 from estafette.model import (
+    LANES,
     Account,
     BlockCause,
     Claimed,
@@ -26,7 +27,7 @@ from estafette.model import (
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database
 from estafette.store.opening import open_store
-from estafette.store.seam import Audit, StoreFault
+from estafette.store.seam import Audit, StoreFault, Want
 
 NOW = 1_790_000_000 * SECOND_US
 UNKNOWN = Reason("recipient", "user unknown")
@@ -61,7 +62,7 @@ def outcome(kind: OutcomeKind, **changes: object) -> Outcome:
 
 async def claim_all(store: Database, now: int = NOW, site: str = "mx.example.net") -> list[Claimed]:
     worker = await store.join("test", now, now + 30 * SECOND_US)
-    return await store.claim(worker.id, [(site, 1000)], now)
+    return await store.claim(worker.id, [Want(site, (1000,) * LANES)], now)
 
 
 async def state_of(store: Database, message_id: int) -> State:
@@ -187,7 +188,7 @@ async def test_concurrent_requests_with_one_key_make_one_submission(store: Datab
 async def test_a_retired_worker_settles_nothing_and_its_messages_go_to_another(store: Database, account: Account) -> None:
     await store.accept(new_submission(account, new_message(1)))
     dead = await store.join("dead", NOW, NOW + SECOND_US)
-    (claim,) = await store.claim(dead.id, [("mx.example.net", 5)], NOW)
+    (claim,) = await store.claim(dead.id, [Want("mx.example.net", (5,) * LANES)], NOW)
     assert await store.lease_paths(dead.id, ["src|mx.example.net"], NOW, NOW + DAY_US) == ["src|mx.example.net"]
     assert [(w.id, w.lease_until) for w in await store.workers()] == [(dead.id, NOW + SECOND_US)]
     assert await store.retire(dead.id, NOW + 2 * SECOND_US) == 1
@@ -199,7 +200,7 @@ async def test_a_retired_worker_settles_nothing_and_its_messages_go_to_another(s
     assert heir.id != dead.id
     assert heir.slot == dead.slot
     assert await store.lease_paths(heir.id, ["src|mx.example.net"], NOW + 3, NOW + DAY_US) == ["src|mx.example.net"]
-    (second,) = await store.claim(heir.id, [("mx.example.net", 5)], NOW + 3 * SECOND_US)
+    (second,) = await store.claim(heir.id, [Want("mx.example.net", (5,) * LANES)], NOW + 3 * SECOND_US)
     assert not await store.settle(Settlement(claim, outcome(OutcomeKind.DELIVERED)))
     assert await store.settle(Settlement(second, outcome(OutcomeKind.DELIVERED)))
     assert not await store.settle(Settlement(second, outcome(OutcomeKind.DELIVERED)))
@@ -210,14 +211,14 @@ async def test_a_retired_worker_claims_nothing(store: Database, account: Account
     await store.accept(new_submission(account, new_message(1)))
     dead = await store.join("dead", NOW, NOW + SECOND_US)
     await store.retire(dead.id, NOW)
-    assert await store.claim(dead.id, [("mx.example.net", 5)], NOW) == []
+    assert await store.claim(dead.id, [Want("mx.example.net", (5,) * LANES)], NOW) == []
     assert await state_of(store, 1) is State.QUEUED
 
 
 async def test_what_a_living_worker_has_forgotten_is_given_back(store: Database, account: Account) -> None:
     await store.accept(new_submission(account, *(new_message(n) for n in range(1, 4))))
     one, two = await store.join("one", NOW, NOW + DAY_US), await store.join("two", NOW, NOW + DAY_US)
-    claimed = await store.claim(one.id, [("mx.example.net", 2)], NOW) + await store.claim(two.id, [("mx.example.net", 2)], NOW)
+    claimed = await store.claim(one.id, [Want("mx.example.net", (2,) * LANES)], NOW) + await store.claim(two.id, [Want("mx.example.net", (2,) * LANES)], NOW)
     assert sorted(await store.held_by(one.id)) == [1, 2] and await store.held_by(two.id) == [3]
     assert await store.reclaim(one.id, [2, 3], NOW + 1) == 1
     assert await store.held_by(one.id) == [1] and await store.held_by(two.id) == [3]
@@ -248,7 +249,7 @@ async def test_a_path_has_one_holder_until_its_lease_ends(store: Database) -> No
 async def test_two_workers_never_claim_the_same_message(store: Database, account: Account) -> None:
     await store.accept(new_submission(account, *(new_message(n) for n in range(1, 201))))
     workers = [await store.join(f"w{n}", NOW, NOW + DAY_US) for n in range(4)]
-    taken = await asyncio.gather(*(store.claim(w.id, [("mx.example.net", 30)], NOW) for w in workers for _ in range(2)))
+    taken = await asyncio.gather(*(store.claim(w.id, [Want("mx.example.net", (30,) * LANES)], NOW) for w in workers for _ in range(2)))
     ids = [c.message_id for batch in taken for c in batch]
     assert len(ids) == len(set(ids)) == 200
 
@@ -398,7 +399,7 @@ async def test_where_a_message_stands_in_the_queue(store: Database, account: Acc
     found = await store.waiting(3, NOW + SECOND_US)
     assert found is not None and (found.ahead, found.in_flight, found.worker, found.owner) == (2, 0, "", 0)
     await store.lease_paths(worker.id, ["mx.example.net"], NOW, NOW + 30 * SECOND_US)
-    await store.claim(worker.id, [("mx.example.net", 1)], NOW + SECOND_US)
+    await store.claim(worker.id, [Want("mx.example.net", (1,) * LANES)], NOW + SECOND_US)
     found = await store.waiting(3, NOW + SECOND_US)
     assert found is not None and (found.ahead, found.in_flight, found.worker, found.site) == (1, 1, "w1", "mx.example.net")
     assert await store.waiting(99, NOW) is None
@@ -408,10 +409,10 @@ async def test_an_answer_from_an_earlier_claim_by_the_same_worker_changes_nothin
     """A release whose answer was lost is written again; by then the worker has claimed the message anew."""
     await store.accept(new_submission(account, new_message(1)))
     worker = await store.join("w", NOW, NOW + 30 * SECOND_US)
-    (first,) = await store.claim(worker.id, [("mx.example.net", 1)], NOW)
+    (first,) = await store.claim(worker.id, [Want("mx.example.net", (1,) * LANES)], NOW)
     release = Settlement(first, outcome(OutcomeKind.RELEASED))
     assert await store.settle(release)
-    (second,) = await store.claim(worker.id, [("mx.example.net", 1)], NOW + DAY_US)
+    (second,) = await store.claim(worker.id, [Want("mx.example.net", (1,) * LANES)], NOW + DAY_US)
     assert (first.owner, first.turn, second.turn) == (second.owner, 1, 2)
     assert not await store.settle(release)
     assert await store.settle(Settlement(second, outcome(OutcomeKind.DELIVERED)))

@@ -8,6 +8,7 @@ import pytest
 
 from estafette.clock import DAY_US, SECOND_US, ManualClock
 from estafette.model import (
+    LANES,
     Account,
     BlockCause,
     Door,
@@ -27,6 +28,7 @@ from estafette.model import (
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database
 from estafette.store.opening import open_store
+from estafette.store.seam import Want
 
 NOW = 1_790_000_000 * SECOND_US
 UNKNOWN = Reason("recipient", "user unknown")
@@ -56,7 +58,7 @@ async def queue(store: Database, account: Account, *numbers: int, options: Optio
 async def deliver(store: Database, account: Account, *numbers: int) -> None:
     await queue(store, account, *numbers)
     worker = await store.join("test", NOW, NOW + 30 * SECOND_US)
-    for claim in await store.claim(worker.id, [("mx", 1000)], NOW):
+    for claim in await store.claim(worker.id, [Want("mx", (1000,) * LANES)], NOW):
         assert await store.settle(Settlement(claim, Outcome(OutcomeKind.DELIVERED, NOW + SECOND_US, reply="250 ok", code=250)))
 
 
@@ -152,7 +154,7 @@ async def test_a_complaint_blocks_even_when_the_mark_is_refused(store: Database,
 async def test_nothing_is_written_while_the_attempt_is_under_way(store: Database, account: Account) -> None:
     await queue(store, account, 1)
     worker = await store.join("test", NOW, NOW + 30 * SECOND_US)
-    (claim,) = await store.claim(worker.id, [("mx", 10)], NOW)
+    (claim,) = await store.claim(worker.id, [Want("mx", (10,) * LANES)], NOW)
     opening = Record(1, EventKind.OPENED, NOW, marks=Mark.OPENED, is_patient=True)
     assert (await store.record_many([opening]))[0].is_early
     assert await kinds(store, 1) == []

@@ -11,6 +11,7 @@ import pytest
 from estafette.clock import DAY_US, SECOND_US, ManualClock
 from estafette.facts import COUNTS, Axis, Reach, Resolution, Timing
 from estafette.model import (
+    LANES,
     Account,
     Door,
     EventKind,
@@ -33,6 +34,7 @@ from estafette.stats.rates import figures, figures_of_counters
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database
 from estafette.store.opening import open_store
+from estafette.store.seam import Want
 from estafette.store.statistics import FOLLOWER, START, Selection
 
 NOW = 1_790_000_000 * SECOND_US
@@ -75,7 +77,7 @@ async def history(store: Database, account: Account, seed: int) -> None:
             await accept(store, account, number, copies=copies, at=at, to=to, options=options, due_at=due_at, door=chance.choice([Door.SMTP, Door.HTTP]))
             number += copies
         elif step < 0.6:
-            for claim in await store.claim(worker.id, [("", 2), (GMAIL, 2), ("mx.other.test", 2)], at):
+            for claim in await store.claim(worker.id, [Want(site, (2,) * LANES) for site in ("", GMAIL, "mx.other.test")], at):
                 kind = chance.choice(list(OutcomeKind))
                 made = Outcome(kind, at, retry_at=at + SECOND_US, is_permanent=chance.random() < 0.5, blocks_address=chance.random() < 0.1, reason=UNKNOWN,
                                site=chance.choice(["", None, "mx.other.test"]) if kind in (OutcomeKind.DEFERRED, OutcomeKind.RELEASED) else None)  # fmt: skip
@@ -150,7 +152,7 @@ async def test_rebuilt_equals_live_equals_the_messages(store: Database, account:
 async def deliver(store: Database, account: Account, copies: int, at: int = NOW, **changes: Any) -> None:
     await accept(store, account, 1, copies=copies, at=at, **changes)
     worker = await store.join("test", at, at + DAY_US)
-    for claim in await store.claim(worker.id, [(GMAIL, 1000)], at):
+    for claim in await store.claim(worker.id, [Want(GMAIL, (1000,) * LANES)], at):
         assert await store.settle(Settlement(claim, Outcome(OutcomeKind.DELIVERED, at + 3 * SECOND_US, reply="250 ok")))
 
 
@@ -212,7 +214,7 @@ async def test_one_follower_at_a_time_until_its_lease_ends(store: Database) -> N
 async def test_what_is_under_way_is_in_flight(store: Database, account: Account) -> None:
     await accept(store, account, 1, copies=3)
     worker = await store.join("test", NOW, NOW + DAY_US)
-    await store.claim(worker.id, [(GMAIL, 2)], NOW)
+    await store.claim(worker.id, [Want(GMAIL, (2,) * LANES)], NOW)
     await catch_up(store)
     (total,) = await store.statistics.sums(Selection(account.id), pieces(NOW, NOW + DAY_US))
     flying = await store.statistics.in_flight(account.id, NOW, NOW + DAY_US)

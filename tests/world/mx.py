@@ -115,7 +115,7 @@ class MxServer:
         if not task.cancelled() and task.exception() is not None:
             self._faults.append(task.exception())
 
-    async def wait_for(self, count: int, timeout_s: float = 20.0) -> list[Mail]:
+    async def wait_for(self, count: int, timeout_s: float = 60.0) -> list[Mail]:
         """The mails, as soon as there are `count` of them; AssertionError when they do not come in time."""
         try:
             async with asyncio.timeout(timeout_s), self._changed:

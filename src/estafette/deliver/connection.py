@@ -21,6 +21,8 @@ from estafette.mail.smtp.states import ClientState, Step
 
 GOODBYE_S: Final = 5.0
 """How long the peer may take to hear our QUIT; then the connection is cut."""
+STALL_S: Final = 0.5
+"""A timer that rings so late says that this process was stopped or starved; it looks once more after as long, or an answered mail would be sent again."""
 LONGEST_S: Final = 3600.0
 """So long the sending of one mail may last however steadily the peer reads."""
 STAGES: Final = {Step.GREETING: "connect", Step.STARTTLS: "tls", Step.RSET: "body", Step.QUIT: "body"}
@@ -86,6 +88,7 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[client.Event] | None = None
         self._early: deque[client.Event] = deque()  # came before anybody waited
         self._timer: asyncio.TimerHandle | None = None
+        self._look_at_s = 0.0  # when the timer should ring
         self._progress_at = 0.0  # the last complete reply, or the last octets that the peer took
         self._began_at = 0.0
         self._unsent = 0  # octets of ours that the peer had not taken at the last look
@@ -241,11 +244,15 @@ class Connection(asyncio.Protocol):
         self._progress_at = self._began_at = self._loop.time()
         self._flush()
         if self._timer is None:
-            self._timer = self._loop.call_later(min(self._patience_s, self._policy.command_s), self._look_at_watch)
+            self._look_in(min(self._patience_s, self._policy.command_s))
         try:
             return await self._waiter
         finally:
             self._waiter = None
+
+    def _look_in(self, left_s: float) -> None:
+        self._look_at_s = self._loop.time() + left_s
+        self._timer = self._loop.call_later(left_s, self._look_at_watch)
 
     def _look_at_watch(self) -> None:
         self._timer = None
@@ -257,8 +264,10 @@ class Connection(asyncio.Protocol):
             self._progress_at = now
         self._unsent = unsent
         left = self._progress_at + self._patience_s - now
+        if left <= 0.001 and now - self._look_at_s > STALL_S:  # this process stood still: the reply may be here, unread
+            left = STALL_S
         if left > 0.001:
-            self._timer = self._loop.call_later(left, self._look_at_watch)
+            self._look_in(left)
             return
         self._fail(Fault("timeout", self._stage, f"no answer within {self._patience_s:g} s", was_heard=self._was_heard))
         self.abort()

@@ -8,7 +8,6 @@ at a hint (something was queued, a path is low) and at least every `POLL_S`. No 
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import Callable, Container, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -25,9 +24,10 @@ from estafette.deliver.path import Path
 from estafette.deliver.route import Route
 from estafette.deliver.router import Router
 from estafette.deliver.signing import Workshop
-from estafette.model import Claimed, Content, Outcome, Reason
+from estafette.model import LANES, Claimed, Content, Outcome, Reason
 from estafette.queue.paths import Place, opened
-from estafette.store.seam import Store
+from estafette.queue.ready import is_filled
+from estafette.store.seam import Store, Want
 
 POLL_S: Final = 1.0
 MAX_SITES: Final = 500
@@ -230,18 +230,20 @@ class Engine:
         is_all = len(due) < MAX_SITES
         self._due_after = "" if is_all else due[-1]
         await self._lease([site for site in due if site and site not in self._paths and not self._membership.is_elsewhere(site)], now)
-        wants = [("", UNROUTED)] if "" in due and self._routing < UNROUTED else []
-        wants += [(site, room) for site in due if (path := self._paths.get(site)) is not None and (room := path.room)]
+        wants = [Want("", (UNROUTED,) * LANES)] if "" in due and self._routing < UNROUTED else []
+        wants += [Want(site, rooms) for site in due if (path := self._paths.get(site)) is not None and any(rooms := path.rooms)]
         self._look_after_paths(set(due) if is_all else set(self._paths))
         if not wants:
             return
         claims = await self._store.claim(self._worker_id, wants, now)
         self._holdings.hold(claims)
-        taken = Counter(claim.site for claim in claims)
-        for site, count in wants:
-            if (path := self._paths.get(site)) is not None:  # it may have gone to another worker while we claimed
-                path.has_more = taken[site] >= count
-        if taken[""] >= UNROUTED:
+        taken: dict[str, list[int]] = {}
+        for claim in claims:
+            taken.setdefault(claim.site, []).append(claim.lane)
+        for want in wants:
+            if (path := self._paths.get(want.site)) is not None:  # it may have gone to another worker while we claimed
+                path.has_more = is_filled(want.rooms, taken.get(want.site, ()))
+        if len(taken.get("", ())) >= UNROUTED:
             self._wake.set()
         if claims:
             await self._dispatch([Item(claim, now_s) for claim in claims], now)
@@ -310,7 +312,7 @@ class Engine:
         """To the path when it is ours, else back into the queue under its site, where its owner finds it."""
         await self._try_lease(site)
         path = self._path_of(site)
-        if path is not None and (path.room or all(item.claim.site == site for item in items)):
+        if path is not None and (path.has_room or all(item.claim.site == site for item in items)):
             path.add(items)
         else:
             await self._holdings.release(items, site)

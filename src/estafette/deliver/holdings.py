@@ -44,6 +44,7 @@ class Holdings:
         self._contents = contents
         self._ours: dict[int, Claimed] = {}  # the newest claim of each message
         self._unknown: dict[int, int] = {}  # messages that the store says are ours → looks that found them so
+        self._unwritten: dict[int, Settlement] = {}  # outcomes that the store did not take so far
         self._is_cut = False
 
     def hold(self, claims: Iterable[Claimed]) -> None:
@@ -59,9 +60,11 @@ class Holdings:
                 was_held = await self._store.settle(settlement)
             except Exception as fault:
                 maillog.fault("settle", str(item.claim.message_id), fault)
+                self._unwritten[item.claim.message_id] = settlement
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, MAX_SETTLE_AGAIN_S)
                 continue
+            self._unwritten.pop(item.claim.message_id, None)
             if self._ours.get(item.claim.message_id) is item.claim:  # it may have been claimed again before this answer came
                 del self._ours[item.claim.message_id]
             tell(item.claim, outcome, was_held)
@@ -85,8 +88,11 @@ class Holdings:
             maillog.reclaimed(await self._store.reclaim(self._worker_id, forgotten, self._clock.now_us()))
 
     def cut(self) -> None:
-        """The end: what is not written now stays unwritten. Whoever retires this worker gives its messages back."""
+        """The end: what is not written now stays unwritten, and is told of. Whoever retires this worker gives its messages back."""
         self._is_cut = True
+        for settlement in self._unwritten.values():
+            tell(settlement.claim, settlement.outcome, was_held=False)
+        self._unwritten.clear()
 
 
 def tell(claim: Claimed, o: Outcome, was_held: bool) -> None:

@@ -1,7 +1,7 @@
 """One path at work: the messages ready for a site, and the senders (one connection each) that take them.
 
     path.add(items)        # senders start, or idle ones wake
-    path.room              # how many more messages it would like to be given
+    path.rooms             # how many more messages it would like to be given, lane by lane
 
 A sender takes an item, connects when it has no usable connection, makes the mail ready, sends, and hands the outcome to the engine. It
 waits for the settling of one outcome before it begins the next but one, so that a crash can duplicate at most two mails per connection.
@@ -77,10 +77,17 @@ class Path:
         return len(self.ready) + self.in_flight
 
     @property
-    def room(self) -> int:
-        """How many more messages the path would like to hold: little while it probes a site that did not answer."""
+    def rooms(self) -> tuple[int, ...]:
+        """How many more messages the path would like to be given (`Ready.rooms`): little while it probes a site that did not answer. () for none."""
+        if self._is_stopping or self.is_leaving or self.is_paused:
+            return ()
         target = 2 if self.window.failures else max(2 * self.window.size, self._read_ahead)
-        return 0 if self._is_stopping or self.is_leaving or self.is_paused else max(0, target - self.load)
+        return self.ready.rooms(target - self.in_flight)
+
+    @property
+    def has_room(self) -> bool:
+        """True when it would take a message of any lane."""
+        return bool(rooms := self.rooms) and rooms[-1] > 0
 
     @property
     def takes_direct(self) -> bool:

@@ -5,7 +5,6 @@ First attempts never wait behind retries of their class, and transactional mail 
 
 from typing import Final
 
-LANES: Final = 6
 _OF_PRIORITY: Final = {3: 0, 2: 1, 1: 3, 0: 4}
 HIGH_RETRIES: Final = 2
 LOW_RETRIES: Final = 5

@@ -4,10 +4,10 @@ What came straight from the door stands in the same lanes as what was claimed, s
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from estafette.queue.lanes import LANES
+from estafette.model import LANES
 
 
 class _Claim(Protocol):
@@ -27,6 +27,11 @@ class Waiting(Protocol):
 W = TypeVar("W", bound=Waiting)
 
 
+def is_filled(rooms: Sequence[int], taken: Sequence[int]) -> bool:
+    """True when so many were taken (their lanes) that the queue may hold more of some lane than there was room for."""
+    return any(sum(lane <= last for lane in taken) >= room for last, room in enumerate(rooms))
+
+
 class Ready(Generic[W]):
     """See the module."""
 
@@ -36,6 +41,15 @@ class Ready(Generic[W]):
 
     def __len__(self) -> int:
         return self._count
+
+    def rooms(self, target: int) -> tuple[int, ...]:
+        """How many more may come of each lane, those of the lanes before it counted in: a lane has room for `target` whatever waits behind it, so that
+        a path full of bulk still asks for transactional mail, and one full of retries for first attempts."""
+        ahead, rooms = 0, []
+        for lane in self._lanes:
+            ahead += len(lane)
+            rooms.append(max(0, target - ahead))
+        return tuple(rooms)
 
     def add(self, items: Iterable[W]) -> None:
         """At the end of their lanes."""

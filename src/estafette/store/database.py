@@ -27,7 +27,7 @@ from estafette.model import (
 from estafette.store import accounts, feedback, mail_in, mail_out, people, workers
 from estafette.store.batch import Batcher
 from estafette.store.driver import Driver
-from estafette.store.seam import Audit, Policy, SiteBacklog, Waiting, Worker
+from estafette.store.seam import Audit, Policy, SiteBacklog, Waiting, Want, Worker
 from estafette.store.statistics import Statistics
 from estafette.store.templates import Templates
 
@@ -99,7 +99,7 @@ class Database:
     async def due_sites(self, now: int, limit: int, after: str = "") -> list[str]:
         return await self.driver.read(lambda: mail_out.due_sites(now, limit, after))
 
-    async def claim(self, worker_id: int, wants: Sequence[tuple[str, int]], now: int) -> list[Claimed]:
+    async def claim(self, worker_id: int, wants: Sequence[Want], now: int) -> list[Claimed]:
         return await self.driver.write(lambda: mail_out.claim(worker_id, wants, now), is_synced=False)
 
     async def held_by(self, worker_id: int) -> list[int]:

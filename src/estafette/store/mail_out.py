@@ -17,13 +17,11 @@ from estafette.model import (
     State,
 )
 from estafette.store.mail_in import decode_options, encode_data
-from estafette.store.seam import Policy
+from estafette.store.seam import Policy, Want
 from estafette.store.unit import Many, Rows, Unit
 
-LANES = 6
 
-
-def claim(worker_id: int, wants: Sequence[tuple[str, int]], now: int) -> Unit[list[Claimed]]:
+def claim(worker_id: int, wants: Sequence[Want], now: int) -> Unit[list[Claimed]]:
     """Take due messages, lane by lane: lane 0 of a site is emptied before lane 1 is looked at.
 
     A worker that was declared dead gets nothing: its messages were given back once, and nobody would do it again.
@@ -31,13 +29,13 @@ def claim(worker_id: int, wants: Sequence[tuple[str, int]], now: int) -> Unit[li
     claimed: list[Claimed] = []
     if not (yield Rows("workers_of", ([worker_id],))):
         return claimed
-    for site, count in wants:
-        room = count
-        for lane in range(LANES):
-            if room <= 0:
-                break
-            rows = yield Rows("claim_lane", (site, lane, now, room, worker_id))
-            room -= len(rows)
+    for want in wants:
+        taken = 0
+        for lane, room in enumerate(want.rooms):
+            if room <= taken:
+                continue
+            rows = yield Rows("claim_lane", (want.site, lane, now, room - taken, worker_id))
+            taken += len(rows)
             claimed.extend(sorted((Claimed(*row) for row in rows), key=lambda c: (c.due_at, c.message_id)))
     if claimed:
         yield Rows("mark_sent", ([c.message_id for c in claimed], now))

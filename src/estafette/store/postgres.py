@@ -1,12 +1,13 @@
 """PostgreSQL driver: units over asyncpg, one transaction each; PostgreSQL itself groups the syncs of concurrent commits.
 
-`synchronous_commit` is on (or `off` for a unit that may be undone by a power cut). Statement caching is switched off with
-`?statement_cache_size=0` in the URL, as PgBouncer in transaction mode asks. A unit that lost to a concurrent one (serialisation, deadlock,
-a key that the other wrote first) runs again from the start, a few times.
+`synchronous_commit` is on (or `off` for a unit that may be undone by a power cut). `?statement_cache_size=0` in the URL is for PgBouncer in
+transaction mode: no statement is prepared for longer than a transaction, and no setting is made for a session. A unit that lost to a
+concurrent one (serialisation, deadlock, a key that the other wrote first) runs again from the start, a few times.
 """
 
 import asyncio
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlencode
 
 import asyncpg
 
@@ -19,6 +20,8 @@ T = TypeVar("T")
 ATTEMPTS = 4
 MIGRATION_LOCK = 0x65737461  # "esta": one process migrates at a time
 COMMAND_TIMEOUT_S = 60.0
+SILENT_S = 5
+"""So long a process may say nothing within a transaction; then PostgreSQL ends it: one that is stopped or cut off keeps no row locked for the others."""
 
 _AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.UniqueViolationError)
 _FULL = (asyncpg.DiskFullError, asyncpg.OutOfMemoryError)
@@ -42,7 +45,7 @@ class PostgresDriver:
     async def open(cls, url: str, now_us: int, connections: int = 8) -> "PostgresDriver":
         """Connect, migrate under an advisory lock, and return a driver."""
         try:
-            pool = await asyncpg.create_pool(url, min_size=1, max_size=connections, command_timeout=COMMAND_TIMEOUT_S)
+            pool = await asyncpg.create_pool(**_options(url), min_size=1, max_size=connections, command_timeout=COMMAND_TIMEOUT_S)
         except _FAULTS as error:
             raise _fault(error) from error
         try:
@@ -114,6 +117,15 @@ class PostgresDriver:
                 await connection.executemany(sql, statement.rows)
             return None
         return [tuple(row) for row in await connection.fetch(sql, *statement.params)]
+
+
+def _options(url: str) -> dict[str, Any]:
+    """Arguments of asyncpg for a URL. What it does not know itself it would send to the server as a setting of the session."""
+    address, _, query = url.partition("?")
+    pairs = dict(parse_qsl(query))
+    if (cache := pairs.pop("statement_cache_size", None)) is not None:
+        return {"dsn": f"{address}?{urlencode(pairs)}", "statement_cache_size": int(cache)}
+    return {"dsn": url, "server_settings": {"idle_in_transaction_session_timeout": f"{SILENT_S}s"}}
 
 
 def _fault(error: BaseException) -> StoreFault:

@@ -61,6 +61,14 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Want:
+    """What a worker would like to be given of a site's due messages."""
+
+    site: str  # "" = those that must be routed
+    rooms: tuple[int, ...]  # per lane: up to so many, those of the lanes before it counted in
+
+
+@dataclass(frozen=True, slots=True)
 class Audit:
     """The conservation proof: accepted = final + queued, counted from three independent places."""
 
@@ -159,9 +167,8 @@ class Store(Protocol):
         """Sites that have unclaimed due messages, in their order, from the one behind `after` on; "" stands first, whatever `after` is, when there are
         messages to be routed. Cost grows with sites, not with messages."""
 
-    async def claim(self, worker_id: int, wants: Sequence[tuple[str, int]], now: int) -> list[Claimed]:
-        """Take up to `count` due messages for each (site, count), in lane order, and mark them SENT; nothing for a worker that was declared dead.
-        Unsynced."""
+    async def claim(self, worker_id: int, wants: Sequence[Want], now: int) -> list[Claimed]:
+        """Take due messages of the wanted sites, in lane order, and mark them SENT; nothing for a worker that was declared dead. Unsynced."""
 
     async def held_by(self, worker_id: int) -> list[int]:
         """Messages that a worker holds."""
