@@ -1,4 +1,4 @@
-"""`POST /v3.1/send`: read, authorise, compose, commit, answer. What is allowed is decided in `send_call.py` and `send_rules.py`.
+"""`POST /v3.1/send` and `/v3/send`: read, authorise, compose, commit, answer. What is allowed is decided in `send_call.py`, `send_v3.py`, `send_rules.py`.
 
 All submissions of a call are committed together. Its idempotency key is kept with the last of them, because only then all message ids are
 known; the others carry keys made from it, so that of two equal calls at the same moment one stores everything and the other nothing.
@@ -25,8 +25,9 @@ from estafette.api.composing import Made, Workshop, make
 from estafette.api.desk import NO_DISK, RETRY_FULL_AFTER_S, Desk, answer
 from estafette.api.errors import CallRefused, Problem
 from estafette.api.send_answer import Ids, packed, render, unpacked
-from estafette.api.send_call import read_call
-from estafette.api.send_rules import Failed, Wanted, completed
+from estafette.api.send_call import Call, read_call
+from estafette.api.send_rules import Failed, Rules, Wanted, completed
+from estafette.api.send_v3 import read_v3_call, render_v3
 from estafette.mail.address import Mailbox
 from estafette.model import Accepted, Account, Door
 
@@ -37,11 +38,24 @@ THREAD_FROM_BYTES: Final = 262_144
 CONFLICT: Final = Problem("", 409, "This Idempotency-Key was used for another request within the last 24 hours. Nothing was accepted.")
 
 Render = Callable[[Sequence[Wanted | Failed], Sequence[Ids]], tuple[int, bytes]]
+Read = Callable[[bytes, int, Rules], Call]
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 async def send(desk: Desk, request: Request, account: Account) -> Response:
+    """`POST /v3.1/send`: every message is judged for itself."""
+    return await _take(desk, request, account, read_call, partial(render, public_url=desk.public_url, new_identifier=desk.identifier), desk.rules)
+
+
+async def send_v3(desk: Desk, request: Request, account: Account) -> Response:
+    """`POST /v3/send`: one message that is not acceptable refuses the call."""
+    return await _take(desk, request, account, read_v3_call, render_v3, replace(desk.rules, has_template_names=True), is_all_or_nothing=True)
+
+
+async def _take(
+    desk: Desk, request: Request, account: Account, read: Read, render: Render, rules: Rules, *, is_all_or_nothing: bool = False
+) -> Response:
     """Take the messages of one call."""
     key = idempotency_key(request.headers.getlist("idempotency-key"))
     peer = peer_of(request.client.host if request.client else "")
@@ -55,8 +69,7 @@ async def send(desk: Desk, request: Request, account: Account) -> Response:
             if known is not None:
                 maillog.accepted_before(account.name, Door.HTTP.value, key)
                 return again(known[1], is_conflict=known[0] != fingerprint)
-        rules = replace(desk.rules, now=desk.clock.now_us())
-        call = await _aside(len(body), read_call, body, desk.max_body_bytes * MAX_GROWTH, rules)
+        call = await _aside(len(body), read, body, desk.max_body_bytes * MAX_GROWTH, replace(rules, now=desk.clock.now_us()))
         stored = await _templates(desk, account, call.messages)
         messages = [m if isinstance(m, Failed) else completed(m, stored) for m in call.messages] if stored is not None else call.messages
         allowed = await _authorised(desk, account, messages)
@@ -66,11 +79,12 @@ async def send(desk: Desk, request: Request, account: Account) -> Response:
         for failed in (m for m in made if isinstance(m, Failed)):
             problem = failed.problems[0]
             maillog.refused("", peer, account.name, "http", f"{problem.status} {problem.code} {problem.text}")
-        shape: Render = partial(render, public_url=desk.public_url, new_identifier=desk.identifier)
+            if is_all_or_nothing:
+                raise CallRefused(problem)
         if call.is_sandbox or not any(isinstance(m, Made) for m in made):
-            return answer(*shape(shown(made), [{}] * len(made)))
+            return answer(*render(shown(made), [{}] * len(made)))
         desk.draw(account, sum(len(m.wanted.recipients) for m in made if isinstance(m, Made)))
-        return await submit_made(desk, account, made, peer, key, fingerprint, shape)
+        return await submit_made(desk, account, made, peer, key, fingerprint, render)
 
 
 def idempotency_key(given: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ class Call:
 def read_call(body: bytes, max_bytes: int, rules: Rules = DEFAULT_RULES) -> Call:
     """Raises CallRefused when the call as a whole cannot be read. `max_bytes`: what all mails together may take, because Globals let a
     small call ask for fifty large ones."""
-    given = _root(body)
+    given = folded(read_root(body))
     problems: list[Problem] = []
     root = Fields(given, problems)
     is_sandbox = root.flag("SandboxMode")
@@ -55,7 +55,8 @@ def read_call(body: bytes, max_bytes: int, rules: Rules = DEFAULT_RULES) -> Call
     return Call(tuple(found), is_sandbox)
 
 
-def _root(body: bytes) -> dict[str, object]:
+def read_root(body: bytes) -> dict[str, object]:
+    """The JSON object of a body. Raises CallRefused."""
     try:
         decoded = msgspec.json.decode(body)
     except RecursionError:
@@ -66,4 +67,4 @@ def _root(body: bytes) -> dict[str, object]:
         raise CallRefused(Problem("mj-0002", 400, f"Malformed JSON, please review the syntax and properties types: {error}.")) from None
     if not isinstance(decoded, dict):
         raise CallRefused(Problem("mj-0004", 400, 'Type mismatch. Expected type "object".'))
-    return folded(decoded)
+    return decoded
