@@ -194,6 +194,20 @@ class Delivery:
     data_timeout_s: float = setting(DURATION, "10m", "Longest wait for the reply to the final dot (RFC 5321 section 4.5.3.2.6).", low="100ms", high="30m")
     idle_timeout_s: float = setting(DURATION, "5s", "How long an unused connection is kept for the next message.", low="0s", high="5m")
     dns_timeout_s: float = setting(DURATION, "10s", "Longest wait for an answer of the DNS, all servers and retries included.", low="100ms", high="2m")
+    flights: str = setting(
+        PATH,
+        "",
+        "Folder in which each worker notes which mails are being handed over, so that after a crash exactly those are known to be uncertain. Local to the "
+        "machine. Empty: the name of the SQLite database with .flights instead of .db; on PostgreSQL, estafette.flights in the working directory.",
+    )
+    evidence_wait_s: float = setting(
+        DURATION,
+        "1h",
+        "How long an account that waits for evidence (estafette account set --uncertain wait) waits for a bounce, an opening or a complaint before a mail "
+        "that the receiving server may have is sent again.",
+        low="1s",
+        high="30d",
+    )
     signing_threads: int = setting(INTEGER, 2, "Threads per worker process that make DKIM signatures.", low=1, high=64)
 
 
@@ -260,6 +274,14 @@ class Config:
             return Path(self.secrets.master_key_file)
         beside = self.database.sqlite_path
         return beside.with_suffix(".key") if beside else Path("estafette.key")
+
+    @property
+    def flights_path(self) -> Path:
+        """The folder of the flight logs: as configured, else beside the SQLite database, else in the working directory."""
+        if self.delivery.flights:
+            return Path(self.delivery.flights)
+        beside = self.database.sqlite_path
+        return beside.with_suffix(".flights") if beside else Path("estafette.flights")
 
 
 def load(path: str | Path | None, environ: Mapping[str, str]) -> Config:

@@ -2,6 +2,8 @@
 
 Times are integer microseconds since 1970-01-01 UTC and end in `_at`; sizes are octets and end in `_bytes`.
 A *submission* is what was accepted once (envelope, options, content); a *message* is one submission to one recipient.
+
+Size: one noun after the other, read from top to bottom; nothing here has behaviour.
 """
 
 from dataclasses import dataclass, field
@@ -55,8 +57,9 @@ class EventKind(StrEnum):
     DELIVERED = "delivered"
     SOFT_BOUNCED = "soft_bounced"  # gave up after the last temporary failure, or a late report said so
     HARD_BOUNCED = "hard_bounced"
-    REQUEUED = "requeued"  # a person asked for an immediate retry
-    RECLAIMED = "reclaimed"  # a worker's lease ran out during the attempt; another took the message over
+    UNCERTAIN = "uncertain"  # an attempt ended between the final dot and our record: the receiving server may have the mail
+    REQUEUED = "requeued"  # a person asked for an immediate retry, or released a held message
+    RECLAIMED = "reclaimed"  # a worker is gone and had not reached the final dot; another takes the message over
     OPENED = "opened"
     CLICKED = "clicked"
     UNSUBSCRIBED = "unsubscribed"
@@ -70,6 +73,18 @@ class Door(StrEnum):
     SMTP = "smtp"
     HTTP = "http"
     CAMPAIGN = "campaign"
+
+
+class AfterUncertain(StrEnum):
+    """What is done with a message that the receiving server may have already: the account's choice, or the submission's."""
+
+    REPEAT = "repeat"  # try again; the recipient may get it twice
+    HOLD = "hold"  # a person decides (estafette queue release, estafette queue drop)
+    WAIT = "wait"  # give a bounce, an opening or a complaint time to say that it arrived, then try again
+
+
+HELD: Final = -1
+"""Owner of a queue row that waits for a person's decision: no worker has this number, and 0 is nobody's."""
 
 
 class BlockCause(StrEnum):
@@ -101,6 +116,7 @@ class Account:
     is_active: bool = True
     rate_per_s: int = 0  # accepted messages per second; 0 = no limit
     failure_reports: bool = False  # RFC 3464 reports to the submitter's reverse-path
+    after_uncertain: AfterUncertain = AfterUncertain.REPEAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +160,7 @@ class Options:
     track_clicks: bool | None = None
     monitoring_category: str = ""
     url_tags: str = ""
+    after_uncertain: str = ""  # X-Estafette-Uncertain; "" = the account's choice
     other: dict[str, str] = field(default_factory=dict)  # X-Mailjet-*/X-MJ-* headers not yet obeyed, as given
     ret: str = ""  # DSN: FULL or HDRS
     envid: str = ""  # DSN: xtext as given
@@ -280,6 +297,7 @@ class Outcome:
     site: str | None = None  # DEFERRED or RELEASED: the site to queue under; None = as before, "" = route anew
     duration_ms: int = 0
     transcript: str = ""  # the SMTP dialogue, bodies left out; bounded
+    is_uncertain: bool = False  # the final dot was sent and no answer to it came: the server may have the mail
     untracked: str = ""  # DELIVERED: why tracking that was asked for is not in the mail (prepare.tracking.LeftOff)
 
 
@@ -289,6 +307,18 @@ class Settlement:
 
     claim: Claimed
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A transaction past its final dot whose outcome a worker that is gone had not recorded."""
+
+    message_id: int
+    turn: int  # with the worker, which claim it was
+    answered_at: int = 0  # when the server said that it took the mail, 0 = nothing was heard
+    host: str = ""
+    address: str = ""
+    reply: str = ""
 
 
 @dataclass(frozen=True, slots=True)

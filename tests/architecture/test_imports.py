@@ -46,7 +46,7 @@ SHELL: dict[str, set[str]] = {
     "queue": set(),
     "accept": {"credentials.py", "incoming.py", "reception.py", "smtp.py", "submit.py"},
     "deliver": {
-        "attempt.py", "connecting.py", "connection.py", "dns.py", "engine.py", "holdings.py",
+        "attempt.py", "connecting.py", "connection.py", "dns.py", "engine.py", "flight_files.py", "holdings.py",
         "membership.py", "path.py", "router.py", "signing.py", "contents.py",
     },
     "demo": {"certificate.py", "customer.py", "internet.py", "names.py", "people.py"},
@@ -56,7 +56,7 @@ SHELL: dict[str, set[str]] = {
     "api": {"app.py", "body.py", "desk.py", "message.py", "send.py"},
     "web": set(),
     "cli": {
-        "accounts.py", "examining.py", "explaining.py", "ground.py", "messages.py", "printing.py",
+        "accounts.py", "examining.py", "explaining.py", "ground.py", "held.py", "messages.py", "printing.py",
         "queue.py", "reasons.py", "reference.py", "running.py", "shaping.py",
     },
 }

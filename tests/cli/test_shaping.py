@@ -106,7 +106,7 @@ def seed(shell: Shell, at: int, replies: list[tuple[OutcomeKind, int, str]], hos
             outcome = Outcome(kind, now, reply=text, code=code, stage="mail", host=host, source=source, reason=reason, scope=Scope.PATH,
                               category="rate_limited", retry_at=retry_at, lane=2, site="s")  # fmt: skip
             await store.settle(Settlement(claim, outcome))
-        await store.retire(worker.id, at)
+        await store.retire(worker.id, at, ())
 
     shell.seed(work)
 

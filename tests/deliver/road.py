@@ -16,6 +16,7 @@ from estafette.deliver.connection import Policy
 from estafette.deliver.contents import Contents
 from estafette.deliver.dns import DnsResolver
 from estafette.deliver.engine import Engine, Limits
+from estafette.deliver.flight_files import FlightFolder
 from estafette.deliver.membership import LeaseLost
 from estafette.deliver.router import Router
 from estafette.deliver.signing import KeyCabinet, Workshop
@@ -107,7 +108,9 @@ class Road:
         policy = policy or Policy("relay.test", 2.0, 2.0, 2.0)
         sending = Sending(policy, self.mx.port, RetryPlan(pauses_s, 0.0), messages_per_connection=per_connection, idle_s=idle_s)
         contents = Contents(self.store, bodies_bytes)
-        self.engine = Engine(self.store, self.clock, me.id, router, contents, workshop, sending, Limits(lease_s, connections, max_connections), hint)
+        self.logs = FlightFolder(self.folder / "flights")
+        self.engine = Engine(self.store, self.clock, me.id, router, contents, workshop, sending, Limits(lease_s, connections, max_connections), self.logs,
+                             self.logs.open(me.id, 64), hint)
         self.door = SubmitDoor(self.store, self.clock, IdMaker(me.slot, await self.real.newest_id()), me.id, "relay.test", 60.0, self.engine)
         if runs:
             self.running = asyncio.create_task(self.engine.run())
@@ -119,7 +122,7 @@ class Road:
             with contextlib.suppress(asyncio.CancelledError, LeaseLost):
                 await self.running
             self.running = None
-        await self.real.retire(self.worker_id, self.clock.now_us())
+        await self.real.retire(self.worker_id, self.clock.now_us(), self.engine.flights.flights())
 
     async def put(self, *recipients: str, content: bytes = MAIL, deadline_s: float = 60.0, site: str = "", due_s: float = 0.0,
                   lane: int = 1) -> list[int]:  # fmt: skip

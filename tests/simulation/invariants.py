@@ -125,10 +125,11 @@ class Witness:
                         self.unsettled.pop(message_id, None)
 
     def power_cut(self, lost: int) -> None:
-        """What was taken and not settled may be sent again without anybody's knowing: claims are not synced."""
+        """What was taken and not settled is sent again without anybody's knowing when its claim is lost too, which is not synced."""
         self.tell(0, f"power cut, {lost} unsynced transactions lost")
+        unclaimed = {m for (m,) in self.disk.ask("SELECT message_id FROM queue WHERE owner = 0")}
         for message_id, count in self.unsettled.items():
-            self.excused[message_id] += count
+            self.excused[message_id] += count if message_id in unclaimed else 0
         self.unsettled.clear()
 
     # -- checks over everything
@@ -198,18 +199,17 @@ class Witness:
             folded, tried = State.QUEUED, 0
             for kind, data in events[message_id]:
                 if kind in (EventKind.RECLAIMED, EventKind.NOTE, EventKind.REQUEUED):
-                    uncertain[message_id] += kind == EventKind.RECLAIMED
                     if kind == EventKind.NOTE:
                         self.violated(f"I2: a transition was refused: {data}", message_id)
                     continue
-                is_given_up = '"stage":"deadline"' in data
+                is_given_up = '"stage":"deadline"' in data or '"stage":"evidence"' in data  # nothing was attempted
                 after = next_state(folded if is_given_up else State.SENT, EventKind(kind), tried)
                 tried += kind != EventKind.BLOCKED and not is_given_up
                 if after is None:
                     self.violated(f"I2: {kind} after {folded}", message_id)
                     break
                 folded = after
-                uncertain[message_id] += '"stage":"body"' in data and '"code"' not in data
+                uncertain[message_id] += kind == EventKind.UNCERTAIN or '"uncertain":1' in data
             if (folded, tried) != (state, attempts) and state in FINAL_STATES:
                 self.violated(f"I7: is {state} after {attempts} attempts, the events say {folded} after {tried}", message_id)
         return uncertain

@@ -131,16 +131,17 @@ class MxProtocol(asyncio.Protocol):
                     self.coming = self.watch.attempt_begins(line.decode().partition("<")[2].partition(">")[0], self.end)
                 self.think(lambda line=line: self.command(line.decode()))  # type: ignore[misc]
 
-    def think(self, then: Callable[[], None]) -> None:
+    def think(self, then: Callable[[], None], *, is_settled: bool = False) -> None:
+        """`is_settled`: the whole mail is here, and it is taken though the sender be gone."""
         if not self.p.happens(self.p.manners.slow):
             then()
             return
         self.is_busy = True
-        self.loop.call_later(self.p.chance.uniform(0.1, 1.0) * self.p.manners.slow_s, self.thought, then)
+        self.loop.call_later(self.p.chance.uniform(0.1, 1.0) * self.p.manners.slow_s, self.thought, then, is_settled)
 
-    def thought(self, then: Callable[[], None]) -> None:
+    def thought(self, then: Callable[[], None], is_settled: bool) -> None:
         self.is_busy = False
-        if not self.is_over:
+        if not self.is_over or is_settled:
             then()
             self.pump()
 
@@ -213,7 +214,7 @@ class MxProtocol(asyncio.Protocol):
             self.refusal = ""
             self.forget()
             return
-        self.think(lambda: self.decide(content))
+        self.think(lambda: self.decide(content), is_settled=True)
 
     def decide(self, content: bytes) -> None:
         manners, happens = self.p.manners, self.p.happens

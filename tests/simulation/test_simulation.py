@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.simulation.network import Faults
 from tests.simulation.providers import Manners
 from tests.simulation.run import KEPT, kind_of, settings_of, shrink, story
 from tests.simulation.senders import Order
-from tests.simulation.store import Entry
+from tests.simulation.store import Entry, StoreFaults
 from tests.simulation.workers import Plan
 from tests.simulation.world import Report, Settings, World, draw, live
 
@@ -87,6 +88,35 @@ class Forgetful(World):
 def test_a_missing_sync_is_found() -> None:
     report = Forgetful(Settings(power_cuts=2, orders=30)).run()
     assert {kind_of(v)[:2] for v in report.violations} & {"I1", "I2", "I4"}
+
+
+class Careless(World):
+    """A platform whose workers leave no flight log that tells anything."""
+
+    async def open_up(self) -> None:
+        await super().open_up()
+        self.supervisor.logs.of = lambda worker_id: ()  # type: ignore[method-assign]
+
+
+def test_a_duplicate_that_nobody_was_told_of_is_found() -> None:
+    """The same life with and without the log: with it every copy too many has an uncertain attempt."""
+    settings = Settings(kills=60, orders=60, span_s=60.0, manners=Manners(slow=0.3, slow_s=4.0), plan=Plan(give_up_s=600.0, retry_s=(5.0, 10.0)))
+    assert {kind_of(v)[:2] for v in Careless(settings).run().violations} == {"I4"}
+    report = World(settings).run()
+    assert_nothing_is_violated(report)
+    assert max(report.witness.copies.values()) > 1
+
+
+@pytest.mark.parametrize("seed", range(100, 106))
+def test_without_a_kill_and_without_a_lost_answer_nothing_arrives_twice(seed: int) -> None:
+    """Workers that stop in order, a database that fails and whose answers are lost, DNS, deferrals, a full disk: no copy too many, not even a marked one."""
+    drawn = draw(seed)
+    report = live(replace(drawn, kills=0, stops=0, power_cuts=0, terms=4, outages=2, fulls=1, jumps=0, orders=40, network=Faults(split=0.5),
+                          store=StoreFaults(0.01, 0.03, 0.03), manners=Manners(defer=0.2, refuse=0.02, busy=0.1),
+                          plan=replace(drawn.plan, data_s=600.0, drain_s=30.0)))  # fmt: skip
+    assert_nothing_is_violated(report)
+    assert max(report.witness.copies.values()) == 1
+    assert report.witness.disk.ask("SELECT count(*) FROM event WHERE kind = 'uncertain'") == [(0,)]
 
 
 def test_a_failing_life_is_made_small_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +237,7 @@ class Ghost(World):
         await self.open_up()
         await asyncio.sleep(1)
         me = await self.desk.join("ghost", self.clock.now_us(), self.clock.now_us() + 1, delivers=False)
-        await self.desk.retire(me.id, self.clock.now_us())
+        await self.desk.retire(me.id, self.clock.now_us(), ())
         bringing = asyncio.create_task(self.bring(Order(1000, "shop", 0.0, (f"good-1@{self.providers[0].domain}",))))
         self.claimed, self.asked = [], 0
         while not bringing.done():

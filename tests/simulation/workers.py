@@ -6,6 +6,7 @@ The composition repeats `app.worker._work` line by line, because that one opens 
 import asyncio
 import contextlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives import serialization
@@ -23,11 +24,12 @@ from estafette.deliver.connection import Policy
 from estafette.deliver.contents import Contents
 from estafette.deliver.dns import Resolver
 from estafette.deliver.engine import Engine, LeaseLost, Limits
+from estafette.deliver.flights import HEADER_BYTES, SLOT_BYTES, FlightLog, read_flights
 from estafette.deliver.router import Router
 from estafette.deliver.signing import KeyCabinet, Workshop
 from estafette.mail.smtp.server import ServerOptions
 from estafette.mail.token import Keyring
-from estafette.model import DkimKey
+from estafette.model import DkimKey, Flight
 from estafette.queue.retry import RetryPlan
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database
@@ -41,6 +43,7 @@ HOSTNAME = "relay.test"
 MASTER_KEY = b"m" * 32
 SMTP_PORT = 2525
 MX_PORT = 2600
+SLOTS = 64
 SIGNING_KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32).private_bytes(
     serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
 )
@@ -64,6 +67,26 @@ class Plan:
     bodies_bytes: int = 16_000_000
     drain_s: float = 30.0
     tells_of_the_dead: bool = True  # the supervisor gives a successor the incarnations of its predecessors
+
+
+class Logs:
+    """`FlightFolder` on a machine whose memory outlives its processes and not a power cut."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[int, bytearray] = {}
+
+    def open(self, worker_id: int, slots: int) -> FlightLog:
+        buffer = self._buffers[worker_id] = bytearray(HEADER_BYTES + slots * SLOT_BYTES)
+        return FlightLog(memoryview(buffer), "boot")
+
+    def of(self, worker_id: int) -> Sequence[Flight] | None:
+        return read_flights(bytes(self._buffers.get(worker_id, b"")), "boot")
+
+    def forget(self, worker_id: int) -> None:
+        self._buffers.pop(worker_id, None)
+
+    def power_cut(self) -> None:
+        self._buffers.clear()
 
 
 @dataclass(slots=True)
@@ -92,6 +115,7 @@ class Supervisor:
         self.chance = random.Random(f"{loop.seed}/supervisor")
         self.bodies: dict[int, Body] = {}
         self.crashes: list[str] = []
+        self.logs = Logs()
         self.of_worker: dict[int, Process] = {}
         self.is_off = False
         self._births = 0
@@ -125,6 +149,7 @@ class Supervisor:
         for index in list(self.bodies):
             self.kill(index)
         lost = self.disk.crash()
+        self.logs.power_cut()
         self.loop.note(f"power cut {lost}")
         return lost
 
@@ -162,7 +187,8 @@ class Supervisor:
         clock = SimulatedClock(process, self.shift_s)
         store = Database(SimulatedDriver(self.disk, process), StatusPolicy())
         for gone in dead:
-            await store.retire(gone, clock.now_us())
+            await store.retire(gone, clock.now_us(), self.logs.of(gone))
+            self.logs.forget(gone)
         now = clock.now_us()
         me = await store.join(process.name, now, now + int(plan.lease_s * SECOND_US))
         body.worker = me
@@ -173,7 +199,8 @@ class Supervisor:
         policy = Policy(HOSTNAME, plan.connect_s, plan.command_s, plan.data_s)
         sending = Sending(policy, MX_PORT, RetryPlan(plan.retry_s), ("",), plan.messages_per_connection, plan.idle_s)
         limits = Limits(plan.lease_s, plan.connections, plan.max_connections)
-        engine = Engine(store, clock, me.id, router, Contents(store, plan.bodies_bytes // 2), workshop, sending, limits, lambda: self._ring(body))
+        engine = Engine(store, clock, me.id, router, Contents(store, plan.bodies_bytes // 2), workshop, sending, limits, self.logs,
+                        self.logs.open(me.id, SLOTS), lambda: self._ring(body))  # fmt: skip
         ids = IdMaker(me.slot, await store.newest_id())
         keeper = Doorkeeper(store, clock)
         door = SubmitDoor(store, clock, ids, me.id, HOSTNAME, plan.give_up_s, engine)
@@ -193,7 +220,8 @@ class Supervisor:
                 await working
             except LeaseLost:
                 code = 75
-        await store.retire(me.id, clock.now_us())
+        await store.retire(me.id, clock.now_us(), engine.flights.flights())
+        self.logs.forget(me.id)
         return code
 
     def _ring(self, who: Body) -> None:

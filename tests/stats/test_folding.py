@@ -44,6 +44,8 @@ def moved(one: EventView, timing: Timing = Timing.MESSAGE) -> dict[str, dict[str
         (view(EventKind.BLOCKED), {"": {"blocked": 1}}, {"": {"blocked": 1}}),
         (view(EventKind.DELIVERED, at=NOW + 9 * SECOND_US, site=SITE, attempt=1), {"gmail": {"delivered": 1, "attempts": 1, "delivery_delay_s": 9}}, ...),
         (view(EventKind.DEFERRED, site=SITE), {"gmail": {"deferred": 1, "attempts": 1}}, ...),
+        (view(EventKind.UNCERTAIN, site=SITE), {"gmail": {"deferred": 1, "attempts": 1}}, ...),
+        (view(EventKind.DELIVERED, was="deferred", stage="evidence", site=SITE), {"gmail": {"deferred": -1, "delivered": 1}}, {"gmail": {"delivered": 1}}),
         # a second deferral moves nothing, but it was an attempt
         (view(EventKind.DEFERRED, was="deferred", site=SITE), {"gmail": {"attempts": 1}}, ...),
         (view(EventKind.DELIVERED, was="deferred", site=SITE), {"gmail": {"deferred": -1, "delivered": 1, "attempts": 1}},

@@ -191,8 +191,8 @@ async def test_a_retired_worker_settles_nothing_and_its_messages_go_to_another(s
     (claim,) = await store.claim(dead.id, [Want("mx.example.net", (5,) * LANES)], NOW)
     assert await store.lease_paths(dead.id, ["src|mx.example.net"], NOW, NOW + DAY_US) == ["src|mx.example.net"]
     assert [(w.id, w.lease_until) for w in await store.workers()] == [(dead.id, NOW + SECOND_US)]
-    assert await store.retire(dead.id, NOW + 2 * SECOND_US) == 1
-    assert await store.retire(dead.id, NOW + 2 * SECOND_US) == 0
+    assert await store.retire(dead.id, NOW + 2 * SECOND_US, ()) == 1
+    assert await store.retire(dead.id, NOW + 2 * SECOND_US, ()) == 0
     assert await state_of(store, 1) is State.QUEUED
     assert not await store.settle(Settlement(claim, outcome(OutcomeKind.DELIVERED)))
     assert not await store.heartbeat(dead.id, NOW + DAY_US)
@@ -210,7 +210,7 @@ async def test_a_retired_worker_settles_nothing_and_its_messages_go_to_another(s
 async def test_a_retired_worker_claims_nothing(store: Database, account: Account) -> None:
     await store.accept(new_submission(account, new_message(1)))
     dead = await store.join("dead", NOW, NOW + SECOND_US)
-    await store.retire(dead.id, NOW)
+    await store.retire(dead.id, NOW, ())
     assert await store.claim(dead.id, [Want("mx.example.net", (5,) * LANES)], NOW) == []
     assert await state_of(store, 1) is State.QUEUED
 
@@ -364,7 +364,7 @@ async def test_a_message_of_a_retired_worker_is_queued_for_all(store: Database, 
     living = await store.join("living", NOW, NOW + 30 * SECOND_US)
     dead = await store.join("dead", NOW, NOW + 30 * SECOND_US, delivers=False)
     assert [(w.name, w.delivers) for w in await store.workers()] == [("living", True), ("dead", False)]
-    await store.retire(dead.id, NOW)
+    await store.retire(dead.id, NOW, ())
     mine, orphan = (new_message(n, state=State.SENT, owner=w.id) for n, w in ((1, living), (2, dead)))
     accepted = await store.accept(new_submission(account, mine, orphan))
     assert [(m.state, m.owner) for m in accepted.messages] == [(State.SENT, living.id), (State.QUEUED, 0)]

@@ -15,6 +15,7 @@ from estafette.model import (
     Account,
     Door,
     EventKind,
+    Flight,
     Mark,
     NewMessage,
     Options,
@@ -71,7 +72,7 @@ async def history(store: Database, account: Account, seed: int) -> None:
         step = chance.random()
         if step < 0.3:
             copies = chance.randrange(1, 4)
-            options = Options(campaign=chance.choice(["", "may", "june"]))
+            options = Options(campaign=chance.choice(["", "may", "june"]), after_uncertain=chance.choice(["", "hold", "wait"]))
             due_at = at + chance.choice([0, 0, 3600 * SECOND_US])
             to = chance.choice(["gmail.com", "acme.example"])
             await accept(store, account, number, copies=copies, at=at, to=to, options=options, due_at=due_at, door=chance.choice([Door.SMTP, Door.HTTP]))
@@ -80,6 +81,7 @@ async def history(store: Database, account: Account, seed: int) -> None:
             for claim in await store.claim(worker.id, [Want(site, (2,) * LANES) for site in ("", GMAIL, "mx.other.test")], at):
                 kind = chance.choice(list(OutcomeKind))
                 made = Outcome(kind, at, retry_at=at + SECOND_US, is_permanent=chance.random() < 0.5, blocks_address=chance.random() < 0.1, reason=UNKNOWN,
+                               is_uncertain=chance.random() < 0.3,
                                site=chance.choice(["", None, "mx.other.test"]) if kind in (OutcomeKind.DEFERRED, OutcomeKind.RELEASED) else None)  # fmt: skip
                 await store.settle(Settlement(claim, made))
         elif step < 0.9 and number > 1:
@@ -96,10 +98,16 @@ async def history(store: Database, account: Account, seed: int) -> None:
         elif step < 0.92:
             await store.expire(at, 5)
         elif step < 0.94:
-            await store.retire(worker.id, at)
+            held = await store.claim(worker.id, [Want(site, (3,) * LANES) for site in ("", GMAIL)], at)
+            flights = [Flight(c.message_id, c.turn, chance.choice([0, at])) for c in held if chance.random() < 0.7]
+            await store.retire(worker.id, at, chance.choice([flights, None]))
             worker = await store.join("test", at, at + 300 * DAY_US)
-        elif step < 0.96:
+        elif step < 0.95:
             await store.retry_now(at)
+        elif step < 0.97:
+            waiting = [m.message_id for m in await store.held.list()]
+            await store.held.drop(waiting[::2], at, is_delivered=chance.random() < 0.5)
+            await store.held.release(waiting[:3], at)
         else:
             await catch_up(store, chance.randrange(1, 50))
 

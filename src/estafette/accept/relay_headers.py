@@ -11,7 +11,7 @@ import msgspec
 from estafette.accept.filling import NO_WISH, Wish
 from estafette.mail.address import AddressError, parse
 from estafette.mail.header import Header
-from estafette.model import Options
+from estafette.model import AfterUncertain, Options
 from estafette.prepare.template.running import Value
 
 IDEMPOTENCY: Final = "x-estafette-idempotency-key"
@@ -56,7 +56,11 @@ def read_options(header: Header) -> tuple[Options, Wish, str]:
     priority = values.pop("x-mailjet-prio", "2").strip()
     if priority not in ("0", "1", "2", "3"):
         raise OptionError("X-Mailjet-Prio must be 0, 1, 2 or 3")
+    after_uncertain = values.pop("x-estafette-uncertain", "").strip().lower()
+    if after_uncertain not in ("", *AfterUncertain):
+        raise OptionError(f"X-Estafette-Uncertain must be {', '.join(AfterUncertain)}")
     options = Options(
+        after_uncertain=after_uncertain,
         campaign=campaign,
         deduplicate=deduplicate,
         priority=int(priority),

@@ -36,6 +36,7 @@ from estafette.deliver.connection import Policy
 from estafette.deliver.contents import Contents
 from estafette.deliver.dns import DnsResolver
 from estafette.deliver.engine import Engine, Limits
+from estafette.deliver.flight_files import FlightFolder
 from estafette.deliver.membership import BEATS, LeaseLost, Membership
 from estafette.deliver.router import Router
 from estafette.deliver.signing import KeyCabinet, Workshop
@@ -96,8 +97,8 @@ async def _live(config: Config, post: Post) -> int:
 
         loop.add_reader(post.lifeline_fd, orphaned)
     clock = SystemClock()
-    store = await open_store(config.database.url, StatusPolicy(config.blocking.hard_bounce_days, config.blocking.soft_bounce_days), clock,
-                             connections=config.database.connections)  # fmt: skip
+    policy = StatusPolicy(config.blocking.hard_bounce_days, config.blocking.soft_bounce_days, config.delivery.evidence_wait_s)
+    store = await open_store(config.database.url, policy, clock, connections=config.database.connections)
     try:
         return await _work(config, post, clock, store, stopping)
     finally:
@@ -105,21 +106,24 @@ async def _live(config: Config, post: Post) -> int:
 
 
 async def _work(config: Config, post: Post, clock: Clock, store: Store, stopping: asyncio.Event) -> int:
+    logs = FlightFolder(config.flights_path)
     for dead in post.dead:
-        maillog.worker_retired(dead, "predecessor", await store.retire(dead, clock.now_us()))
+        maillog.worker_retired(dead, "predecessor", await store.retire(dead, clock.now_us(), logs.of(dead)))
+        logs.forget(dead)
     now = clock.now_us()
     name = f"{socket.gethostname()}:{os.getpid()}"
     delivers = "deliver" in config.server.roles
     me = await store.join(name, now, now + int(config.server.lease_s * SECOND_US), delivers=delivers)
     maillog.worker_started(me.id, me.slot, name)
+    logs.sweep({worker.id for worker in await store.workers()})
     bell = Bell(post.wake_folder, post.index, post.workers)
     signers = ThreadPoolExecutor(config.delivery.signing_threads, thread_name_prefix="signer")
     keyring = Keyring(1, {1: await store.secret("tokens", clock.token_bytes(32))})
-    engine = _engine(config, clock, store, me, bell, signers, keyring) if delivers else None
+    engine = _engine(config, clock, store, me, bell, signers, keyring, logs) if delivers else None
     doors = await _doors(config, post, clock, store, me, engine, bell, keyring)
     bell.listen(engine.hear if engine is not None else _nothing)
     beside = [asyncio.create_task(Folder(store, clock, me.id).run())]
-    working = asyncio.create_task(engine.run() if engine is not None else _stay_alive(store, clock, me, config.server.lease_s))
+    working = asyncio.create_task(engine.run() if engine is not None else _stay_alive(store, clock, me, config.server.lease_s, logs))
     post.report(me.id)
     told = asyncio.create_task(stopping.wait())
     await asyncio.wait([working, told], return_when=asyncio.FIRST_COMPLETED)
@@ -143,7 +147,8 @@ async def _work(config: Config, post: Post, clock: Clock, store: Store, stopping
         maillog.fault("worker", name, lost)
         code = LEASE_LOST
     bell.close()
-    await store.retire(me.id, clock.now_us())
+    await store.retire(me.id, clock.now_us(), engine.flights.flights() if engine is not None else ())
+    logs.forget(me.id)
     signers.shutdown(wait=False)
     maillog.worker_stopped(me.id, "stopped" if code == STOPPED else "lease lost")
     return code
@@ -153,9 +158,9 @@ def _nothing() -> None:
     """A worker that only accepts has nothing to do at a hint."""
 
 
-async def _stay_alive(store: Store, clock: Clock, me: Worker, lease_s: float) -> None:
+async def _stay_alive(store: Store, clock: Clock, me: Worker, lease_s: float, logs: FlightFolder) -> None:
     """Heartbeats of a worker without an engine."""
-    membership = Membership(store, clock, me.id, lease_s)
+    membership = Membership(store, clock, me.id, lease_s, logs)
     while True:
         try:
             await membership.beat()
@@ -169,7 +174,8 @@ async def _stay_alive(store: Store, clock: Clock, me: Worker, lease_s: float) ->
 # -- sending ----------------------------------------------------------------------------------------------------------------
 
 
-def _engine(config: Config, clock: Clock, store: Store, me: Worker, bell: Bell, signers: ThreadPoolExecutor, keyring: Keyring) -> Engine:
+def _engine(config: Config, clock: Clock, store: Store, me: Worker, bell: Bell, signers: ThreadPoolExecutor, keyring: Keyring,
+            logs: FlightFolder) -> Engine:  # fmt: skip
     d = config.delivery
     sources = tuple("" if s in ("0.0.0.0", "::") else s for s in d.sources)
     resolver = DnsResolver([(e.host, e.port) for e in d.dns], d.dns_timeout_s, clock)
@@ -184,7 +190,7 @@ def _engine(config: Config, clock: Clock, store: Store, me: Worker, bell: Bell, 
     sending = Sending(policy, d.port, RetryPlan(d.retry_s, d.retry_jitter), sources, d.messages_per_connection, d.idle_timeout_s, d.transcripts)
     limits = Limits(config.server.lease_s, d.connections, d.max_connections)
     contents = Contents(store, config.limits.bodies_bytes // 2)
-    return Engine(store, clock, me.id, router, contents, workshop, sending, limits, bell.ring)
+    return Engine(store, clock, me.id, router, contents, workshop, sending, limits, logs, logs.open(me.id, limits.flights), bell.ring)
 
 
 # -- taking -----------------------------------------------------------------------------------------------------------------

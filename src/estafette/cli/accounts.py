@@ -13,7 +13,7 @@ from estafette.cli.printing import print_facts, print_json, print_table
 from estafette.cli.records import Record, dkim_value, records_of
 from estafette.clock import Clock
 from estafette.mail.address import Address
-from estafette.model import Account
+from estafette.model import Account, AfterUncertain
 from estafette.store.seam import Store
 from estafette.vault import Vault, VaultError, dkim_label, new_dkim_key, open_vault
 
@@ -66,23 +66,28 @@ def account_list(ground: Ground) -> None:
 @click.argument("name", type=NAME)
 @click.option("--rate", type=click.IntRange(0, 1_000_000), metavar="N", help="Accepted messages per second; 0 = no limit.")
 @click.option("--active/--suspended", "is_active", default=None, help="A suspended account can neither log in nor send.")
+@click.option("--uncertain", "after_uncertain", type=click.Choice([way.value for way in AfterUncertain]),
+              help="What is done with a mail that the receiving server may have already: repeat it, hold it for a person, or wait for evidence first.")
 @options
-def account_set(ground: Ground, name: str, rate: int | None, is_active: bool | None) -> None:
+def account_set(ground: Ground, name: str, rate: int | None, is_active: bool | None, after_uncertain: str | None) -> None:
     """Change an account; what is not given stays as it is. Running workers know within ten seconds.
 
     Example: estafette account set shop --rate 50
     """
-    if rate is None and is_active is None:
-        raise click.UsageError("nothing to change: give --rate, --active or --suspended")
+    if rate is None and is_active is None and after_uncertain is None:
+        raise click.UsageError("nothing to change: give --rate, --active, --suspended or --uncertain")
+    way = AfterUncertain(after_uncertain) if after_uncertain else None
 
     async def work(store: Store) -> Account:
-        return await store.configure_account((await account_named(store, name)).id, is_active, rate)
+        return await store.configure_account((await account_named(store, name)).id, is_active, rate, way)
 
     now = ground.run(work)
     if ground.is_json:
-        print_json({"account": now.name, "active": now.is_active, "rate_per_s": now.rate_per_s, "failure_reports": now.failure_reports})
+        print_json({"account": now.name, "active": now.is_active, "rate_per_s": now.rate_per_s, "failure_reports": now.failure_reports,
+                    "uncertain": now.after_uncertain.value})  # fmt: skip
     else:
-        print_facts({"account": now.name, "active": "yes" if now.is_active else "no: suspended", "messages/s": now.rate_per_s or "no limit"})
+        print_facts({"account": now.name, "active": "yes" if now.is_active else "no: suspended", "messages/s": now.rate_per_s or "no limit",
+                     "uncertain": now.after_uncertain.value})  # fmt: skip
 
 
 @click.group()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from estafette.clock import SECOND_US, to_iso
-from estafette.model import FINAL_STATES, Event, EventKind, MessageView
+from estafette.model import FINAL_STATES, HELD, Event, EventKind, MessageView
 from estafette.status.shown import status_words
 from estafette.store.seam import Waiting
 
@@ -22,9 +22,12 @@ def why_waiting(view: MessageView, waiting: Waiting | None, events: Sequence[Eve
     """`events` is the message's timeline."""
     if view.state in FINAL_STATES or waiting is None:
         return Holds("finished", "", [f"It waits for nothing: {status_words(view.state, view.marks, view.reason)}."])
-    last = next((e for e in reversed(events) if e.kind is EventKind.DEFERRED), None)
+    last = next((e for e in reversed(events) if e.kind in (EventKind.DEFERRED, EventKind.UNCERTAIN)), None)
     told = [f"Attempt {last.data.get('attempt', '')} met: {last.reply} ({_where(last)})."] if last else []
     end = f"It is given up at {to_iso(waiting.deadline_at)} unless it is delivered before."
+    if waiting.owner == HELD:
+        choice = f"The server may have it already: estafette queue release {view.id} sends it again, estafette queue drop {view.id} never does."
+        return Holds("held", "a person", [*told, choice, end])
     if waiting.owner:
         return Holds("attempt", _where(last) if last else "", [*told, "An attempt is under way now."])
     if waiting.due_at > now:

@@ -6,6 +6,7 @@ from estafette import __version__
 from estafette.cli.accounts import account, domain, key, sender
 from estafette.cli.explaining import bounce, reply
 from estafette.cli.ground import EXIT_CODES
+from estafette.cli.held import queue_drop, queue_held, queue_release
 from estafette.cli.messages import message
 from estafette.cli.queue import audit, block, queue, stats
 from estafette.cli.running import check, demo, doctor, serve
@@ -35,3 +36,5 @@ def root(config_path: str | None) -> None:
 
 for command in (serve, demo, check, doctor, account, key, domain, sender, message, queue, block, stats, audit, bounce, reply, shaping):
     root.add_command(command)
+for waiting in (queue_held, queue_release, queue_drop):
+    queue.add_command(waiting)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from estafette.clock import to_iso
 from estafette.log import one_line
-from estafette.model import Event, EventKind
+from estafette.model import AfterUncertain, Event, EventKind
 
 _STAGES = {
     "dns": "looking up the domain",
@@ -62,7 +62,10 @@ def _sentence(e: Event) -> str:
         return f"Blocked, not sent{_why(e)}"
     if e.kind is EventKind.DELIVERED:
         untracked = f"; not tracked ({_UNTRACKED.get(str(d['untracked']), d['untracked'])})" if d.get("untracked") else ""
-        return f"Attempt {d.get('attempt', 1)}: delivered{_where(e)}{_how(e)}{untracked}"
+        how = _KNOWN_BY.get(str(d["known_by"]), "; something came back that only a mail that arrived can bring") if d.get("known_by") else _how(e)
+        return f"Attempt {d.get('attempt', 1)}: delivered{_where(e)}{how}{untracked}"
+    if e.kind is EventKind.UNCERTAIN:
+        return f"Attempt {d.get('attempt', 1)}: uncertain{_where(e)}: {_unknown(e)}; {_resumed(e)}"
     if e.kind is EventKind.DEFERRED:
         again = f"; next attempt at {to_iso(int(d['retry_at']))}" if isinstance(d.get("retry_at"), int) else ""
         return f"Attempt {d.get('attempt', 1)}: temporary error{_where(e)}{_stage(e)}{_why(e)}{again}"
@@ -84,6 +87,26 @@ def _sentence(e: Event) -> str:
 _BY = {"one-click": "by the mail program's button", "unsubscribe": "on our page", "mail": "by mail"}
 
 
+_KNOWN_BY = {"person": "", "flight log": "; the worker that sent it disappeared before it could write this down"}
+
+
+def _unknown(e: Event) -> str:
+    """Why it is not known whether the mail arrived."""
+    if "worker" not in e.data:
+        return "the mail was sent and no answer came"
+    if e.data.get("guess"):
+        return "the worker that held the message disappeared, and whether it had sent the mail is not known here"
+    return "the worker disappeared after it had sent the mail and before it noted the answer"
+
+
+def _resumed(e: Event) -> str:
+    way, at = e.data.get("way"), e.data.get("retry_at")
+    if way == AfterUncertain.HOLD:
+        return "held until a person decides (estafette queue release, estafette queue drop)"
+    again = f"at {to_iso(at)}" if isinstance(at, int) else "at once"
+    return f"waiting for evidence, then the next attempt {again}" if way == AfterUncertain.WAIT else f"next attempt {again}"
+
+
 def _visit(e: Event) -> str:
     """Who opened or clicked, and how that is known."""
     d = e.data
@@ -95,7 +118,7 @@ def _visit(e: Event) -> str:
 
 _PLAIN = {
     EventKind.REQUEUED: "A person asked for an attempt at once",
-    EventKind.RECLAIMED: "The worker that held the message disappeared during an attempt; another takes over",
+    EventKind.RECLAIMED: "The worker that held the message disappeared before it had sent the mail; another takes over",
     EventKind.OPENED: "Opened",
     EventKind.CLICKED: "Clicked",
     EventKind.UNSUBSCRIBED: "Unsubscribed",
@@ -118,7 +141,7 @@ def _stage(e: Event) -> str:
     stage = str(e.data.get("stage", ""))
     if stage == "report":
         return ", as a report says that came after the delivery"
-    return f" while {_STAGES.get(stage, stage)}" if stage else ""
+    return f" while {_STAGES.get(stage, stage)}" if stage not in ("", "evidence") else ""
 
 
 def _why(e: Event) -> str:

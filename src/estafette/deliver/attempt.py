@@ -7,6 +7,7 @@ from estafette import maillog
 from estafette.clock import SECOND_US, Clock
 from estafette.deliver.connection import Connection, Fault, Policy
 from estafette.deliver.contents import Contents, Missing
+from estafette.deliver.flights import FlightLog
 from estafette.deliver.holdings import Item
 from estafette.deliver.outcome import Facts, after_fault, after_reply, blocked, inability, released
 from estafette.deliver.signing import Workshop
@@ -45,6 +46,7 @@ class Bench(Protocol):
     contents: Contents
     workshop: Workshop
     sending: Sending
+    flights: FlightLog
 
     @property
     def is_sure(self) -> bool:
@@ -85,6 +87,10 @@ async def attempt(bench: Bench, site: str, item: Item, connection: Connection) -
         return await _send(bench, site, item, connection, ready) if isinstance(ready, Transaction) else Result(ready)
     except Exception as fault:
         connection.abort()
+        if bench.flights.has(item.claim):
+            maillog.fault("attempt", str(item.claim.message_id), fault)
+            outcome, _ = after_fault(item.claim, "closed", f"a fault of ours: {fault!r}", _facts(bench, site, connection, "body"), bench.sending.plan)
+            return Result(replace(outcome, is_uncertain=True))
         return Result(put_off(bench, fault, item, "attempt"))
 
 
@@ -113,25 +119,35 @@ async def _send(bench: Bench, site: str, item: Item, connection: Connection, mai
     started_s = bench.clock.monotonic()
     was_idle = connection.sent > 0 and not item.was_retried
     try:
-        result = await connection.send(mail)
+        result = await connection.send(mail, lambda: bench.flights.begin(claim) and bench.is_sure)
     except LocalProtocolError as error:  # nothing was sent
         return Result(after_fault(claim, "malformed", str(error), _facts(bench, site, connection, "data"), plan)[0])
     except Fault as fault:
-        if fault.fault == "closed" and not fault.was_heard and was_idle:
+        if not fault.is_uncertain:
+            bench.flights.end(claim)
+        if fault.fault == "given_up":
+            return Result(released(bench.clock.now_us()))
+        if fault.fault == "closed" and not fault.was_heard and not fault.is_uncertain and was_idle:
             item.was_retried = True
             return Result(None)
         connection.abort()
         facts = _facts(bench, site, connection, fault.stage, started_s)
         if fault.reply is None:
-            return Result(after_fault(claim, fault.fault, fault.text, facts, plan)[0])
+            outcome, _ = after_fault(claim, fault.fault, fault.text, facts, plan)
+            return Result(replace(outcome, is_uncertain=fault.is_uncertain))
         return _replied(claim, fault.reply, facts, plan)
+    if not 200 <= result.reply.code < 300:
+        bench.flights.end(claim)
     if result.reply.code == 421 and result.step is Step.MAIL and was_idle:
         item.was_retried = True
         return Result(None)
     facts = _facts(bench, site, connection, result.step.value, started_s)
     if 200 <= result.reply.code < 300 and bench.sending.transcripts != "all":
         facts = replace(facts, transcript="")
-    return _replied(claim, result.reply, facts, plan, _untracked(item))
+    replied = _replied(claim, result.reply, facts, plan, _untracked(item))
+    if replied.outcome is not None and replied.outcome.kind is OutcomeKind.DELIVERED:
+        bench.flights.answered(claim, replied.outcome)
+    return replied
 
 
 def _untracked(item: Item) -> str:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import ssl
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,7 +55,8 @@ class Policy:
 class Fault(Exception):
     """The attempt failed without a reply to it, or the connection with one (`reply`)."""
 
-    def __init__(self, fault: str, stage: str, text: str, reply: Reply | None = None, *, is_tls_broken: bool = False, was_heard: bool = False) -> None:
+    def __init__(self, fault: str, stage: str, text: str, reply: Reply | None = None, *, is_tls_broken: bool = False, was_heard: bool = False,
+                 is_uncertain: bool = False) -> None:  # fmt: skip
         super().__init__(text)
         self.fault = fault  # key of the rules for faults: timeout, refused, unreachable, tls, protocol, closed
         self.stage = stage
@@ -62,6 +64,7 @@ class Fault(Exception):
         self.reply = reply
         self.is_tls_broken = is_tls_broken
         self.was_heard = was_heard  # a reply came in this transaction before the fault
+        self.is_uncertain = is_uncertain  # the peer may have taken the mail
 
 
 def opportunistic_context() -> ssl.SSLContext:
@@ -93,6 +96,7 @@ class Connection(asyncio.Protocol):
         self._began_at = 0.0
         self._unsent = 0  # octets of ours that the peer had not taken at the last look
         self._was_heard = False
+        self._may_end: Callable[[], bool] | None = None  # to be asked before the final dot
         self._fault: Fault | None = None
 
     # -- asyncio's side -------------------------------------------------------------------------------------------------
@@ -108,7 +112,7 @@ class Connection(asyncio.Protocol):
         try:
             self._session.receive(data)
         except RemoteProtocolError as error:
-            self._fail(Fault("protocol", self._stage, f"not SMTP: {error}", was_heard=True))
+            self._fail(Fault("protocol", self._stage, f"not SMTP: {error}", was_heard=True, is_uncertain=self._session.may_have_arrived))
             return
         events = self._session.events()
         if events or self._session.step is not step:  # a reply, not a part of one: a peer that lets them drip would hold us for ever
@@ -132,7 +136,9 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         text = f"connection lost: {exc}" if exc else "the server closed the connection"
-        self._fail(Fault("closed", self._stage, text, was_heard=self._was_heard))
+        # in an orderly end everything that was said was heard: who said nothing has not taken the mail either
+        may_have_arrived = self._session.may_have_arrived and (self._was_heard or exc is not None)
+        self._fail(Fault("closed", self._stage, text, was_heard=self._was_heard, is_uncertain=may_have_arrived))
 
     def resume_writing(self) -> None:
         """The peer reads: that is progress."""
@@ -155,12 +161,16 @@ class Connection(asyncio.Protocol):
         """The dialogue since the last mail, content left out."""
         return self._session.transcript
 
-    async def send(self, transaction: client.Transaction) -> client.RecipientResult:
-        """Send one mail to its one recipient; the reply that decided. Raises Fault."""
+    async def send(self, transaction: client.Transaction, may_end: Callable[[], bool] = lambda: True) -> client.RecipientResult:
+        """Send one mail to its one recipient; the reply that decided. Raises Fault.
+
+        `may_end` is asked before the final dot leaves: it notes that the mail may arrive from now on, or says no, and the connection is cut.
+        """
         if self.sent:
             self._session.forget_transcript()
         self.sent += 1
         self._was_heard = False
+        self._may_end = may_end
         self._session.send(transaction)
         event = await self._wait()
         if isinstance(event, client.Done):
@@ -269,7 +279,8 @@ class Connection(asyncio.Protocol):
         if left > 0.001:
             self._look_in(left)
             return
-        self._fail(Fault("timeout", self._stage, f"no answer within {self._patience_s:g} s", was_heard=self._was_heard))
+        self._fail(Fault("timeout", self._stage, f"no answer within {self._patience_s:g} s", was_heard=self._was_heard,
+                         is_uncertain=self._session.may_have_arrived))  # fmt: skip
         self.abort()
 
     @property
@@ -292,6 +303,12 @@ class Connection(asyncio.Protocol):
 
     def _flush(self) -> None:
         if self._transport is not None and (pieces := self._session.output()):
+            if self._may_end is not None and self._session.is_final_dot_sent:
+                may_end, self._may_end = self._may_end, None
+                if not may_end():
+                    self._fail(Fault("given_up", self._stage, "the mail is not ours to send any more"))
+                    self.abort()
+                    return
             self._transport.writelines(pieces)
             self._unsent = self._transport.get_write_buffer_size()
 

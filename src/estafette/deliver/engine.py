@@ -17,6 +17,8 @@ from estafette.clock import SECOND_US, Clock
 from estafette.deliver.attempt import Sending
 from estafette.deliver.connecting import Connector
 from estafette.deliver.contents import Contents
+from estafette.deliver.flight_files import Flights
+from estafette.deliver.flights import FlightLog
 from estafette.deliver.holdings import Holdings, Item
 from estafette.deliver.membership import BEATS, LeaseLost, Membership
 from estafette.deliver.outcome import Facts, after_fault, blocked
@@ -48,24 +50,30 @@ class Limits:
     connections_per_path: int = 20
     max_connections: int = 500
 
+    @property
+    def flights(self) -> int:
+        """Slots of the flight log: a connection has one transaction under way and two that wait to be written, and those that were cut wait too."""
+        return 4 * self.max_connections + 64
+
 
 class Engine:
     """See the module; implements `accept.submit.Sender`."""
 
     def __init__(self, store: Store, clock: Clock, worker_id: int, router: Router, contents: Contents, workshop: Workshop,
-                 sending: Sending, limits: Limits, hint: Callable[[], None] = lambda: None) -> None:  # fmt: skip
+                 sending: Sending, limits: Limits, logs: Flights, flights: FlightLog, hint: Callable[[], None] = lambda: None) -> None:  # fmt: skip
         self.clock = clock
         self.router = router
         self.contents = contents
         self.workshop = workshop
         self.sending = sending
+        self.flights = flights
         self.connector = Connector(router, clock, sending.policy, sending.port, sending.sources)
         self._store = store
         self._worker_id = worker_id
         self._limits = limits
         self._hint = hint  # tells the other workers of this machine that something was queued
-        self._membership = Membership(store, clock, worker_id, limits.lease_s)
-        self._holdings = Holdings(store, clock, worker_id, contents)
+        self._membership = Membership(store, clock, worker_id, limits.lease_s, logs)
+        self._holdings = Holdings(store, clock, worker_id, contents, flights)
         self._paths: dict[str, Path] = {}  # of the sites that this worker has leased
         self._due_after = ""  # where the next look at the due sites begins, when there are too many for one
         self._looked_s = clock.monotonic()  # for forgotten messages

@@ -14,6 +14,7 @@ from typing import Final
 from estafette import maillog
 from estafette.clock import SECOND_US, Clock
 from estafette.deliver.contents import Contents, Held
+from estafette.deliver.flights import FlightLog
 from estafette.deliver.outcome import released
 from estafette.model import Claimed, Outcome, OutcomeKind, Settlement
 from estafette.store.seam import Store
@@ -37,11 +38,12 @@ class Item:
 class Holdings:
     """See the module."""
 
-    def __init__(self, store: Store, clock: Clock, worker_id: int, contents: Contents) -> None:
+    def __init__(self, store: Store, clock: Clock, worker_id: int, contents: Contents, flights: FlightLog) -> None:
         self._store = store
         self._clock = clock
         self._worker_id = worker_id
         self._contents = contents
+        self._flights = flights
         self._ours: dict[int, Claimed] = {}  # the newest claim of each message
         self._unknown: dict[int, int] = {}  # messages that the store says are ours → looks that found them so
         self._unwritten: dict[int, Settlement] = {}  # outcomes that the store did not take so far
@@ -65,6 +67,7 @@ class Holdings:
                 pause_s = min(2 * pause_s, MAX_SETTLE_AGAIN_S)
                 continue
             self._unwritten.pop(item.claim.message_id, None)
+            self._flights.end(item.claim)
             if self._ours.get(item.claim.message_id) is item.claim:  # it may have been claimed again before this answer came
                 del self._ours[item.claim.message_id]
             tell(item.claim, outcome, was_held)

@@ -9,6 +9,7 @@ from typing import Final
 
 from estafette import maillog
 from estafette.clock import SECOND_US, Clock
+from estafette.deliver.flight_files import Flights
 from estafette.queue.paths import preferred_worker
 from estafette.store.seam import Store
 
@@ -25,11 +26,12 @@ class LeaseLost(Exception):
 class Membership:
     """See the module."""
 
-    def __init__(self, store: Store, clock: Clock, worker_id: int, lease_s: float) -> None:
+    def __init__(self, store: Store, clock: Clock, worker_id: int, lease_s: float, logs: Flights) -> None:
         self._store = store
         self._clock = clock
         self._worker_id = worker_id
         self._lease_s = lease_s
+        self._logs = logs
         self._sure_until_s = clock.monotonic() + lease_s
         self._looks: dict[int, tuple[int, int]] = {}  # worker → (lease_until, looks that found it so)
         self._delivering = [worker_id]
@@ -56,7 +58,8 @@ class Membership:
             unchanged = unchanged + 1 if lease_until == worker.lease_until else 0
             is_dead = unchanged >= (BEATS if worker.lease_until < now else PATIENT_LOOKS)
             if is_dead and worker.id != self._worker_id:
-                maillog.worker_retired(worker.id, worker.name, await self._store.retire(worker.id, now))
+                maillog.worker_retired(worker.id, worker.name, await self._store.retire(worker.id, now, self._logs.of(worker.id)))
+                self._logs.forget(worker.id)
                 dead += 1
                 continue
             looks[worker.id] = (worker.lease_until, unchanged)

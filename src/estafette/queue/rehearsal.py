@@ -19,7 +19,7 @@ from estafette.queue.rate import Meter, take
 from estafette.queue.reactions import Heard, Measure, Reaction, Watch
 from estafette.queue.shaping import FIELDS, Limits, Table, limits_for, provider_of
 
-ATTEMPTS: Final = frozenset({EventKind.DELIVERED, EventKind.DEFERRED, EventKind.SOFT_BOUNCED, EventKind.HARD_BOUNCED})
+ATTEMPTS: Final = frozenset({EventKind.DELIVERED, EventKind.DEFERRED, EventKind.UNCERTAIN, EventKind.SOFT_BOUNCED, EventKind.HARD_BOUNCED})
 _DIGITS: Final = re.compile(r"[0-9]+")
 
 

@@ -39,7 +39,7 @@ class Diary:
                 del self._delivered[next(iter(self._delivered))]
         elif event.kind is EventKind.HARD_BOUNCED:
             self._count(went, day, 0, 2)
-        elif event.kind in (EventKind.DEFERRED, EventKind.SOFT_BOUNCED):
+        elif event.kind in (EventKind.DEFERRED, EventKind.UNCERTAIN, EventKind.SOFT_BOUNCED):
             self._count(went, day, 0, *((1,) if event.data.get("scope") == "path" else ()))
 
     def _count(self, went: tuple[str, str], day: datetime.date, *columns: int) -> None:

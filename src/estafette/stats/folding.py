@@ -30,6 +30,7 @@ _COUNTED_AS: Final = {
 _STATE_AFTER: Final = {
     EventKind.BLOCKED: State.BLOCKED,
     EventKind.DEFERRED: State.DEFERRED,
+    EventKind.UNCERTAIN: State.DEFERRED,
     EventKind.DELIVERED: State.DELIVERED,
     EventKind.SOFT_BOUNCED: State.SOFT_BOUNCED,
     EventKind.HARD_BOUNCED: State.HARD_BOUNCED,
@@ -99,7 +100,7 @@ def changes_of(view: EventView) -> Iterator[tuple[bool, str, Changes]]:
 
 def _moved(view: EventView, provider: str, found: State, after: State, marks: int) -> Iterator[tuple[bool, str, Changes]]:
     event = view.event
-    has_attempt = event.kind is not EventKind.BLOCKED and event.data.get("stage") != "deadline" and found is not State.DELIVERED
+    has_attempt = event.kind is not EventKind.BLOCKED and event.data.get("stage") not in ("deadline", "evidence") and found is not State.DELIVERED
     left: Changes = {}
     if found in _COUNTED_AS:
         left[_COUNTED_AS[found]] = -1

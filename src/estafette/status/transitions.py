@@ -6,6 +6,7 @@ report from outside; a second DELIVERED; a mark on a message that nobody receive
 
     queued ──claim──► sent ──DELIVERED──► delivered ──late report──► hard_bounced | soft_bounced
       ▲  │             │ ├──DEFERRED───► deferred ──claim──► sent
+      │  │             │ ├──UNCERTAIN──► deferred ──DELIVERED (evidence)──► delivered
       │  │             │ ├──HARD_BOUNCED─► hard_bounced
       │  └─BLOCKED     │ ├──SOFT_BOUNCED─► soft_bounced        (retries exhausted)
       └───RECLAIMED────┘ └──BLOCKED──────► blocked | soft_bounced
@@ -20,6 +21,7 @@ TRANSITIONS: Final[Mapping[tuple[State, EventKind], State]] = {
     # an attempt's outcome
     (State.SENT, EventKind.DELIVERED): State.DELIVERED,
     (State.SENT, EventKind.DEFERRED): State.DEFERRED,
+    (State.SENT, EventKind.UNCERTAIN): State.DEFERRED,
     (State.SENT, EventKind.HARD_BOUNCED): State.HARD_BOUNCED,
     (State.SENT, EventKind.SOFT_BOUNCED): State.SOFT_BOUNCED,
     (State.SENT, EventKind.BLOCKED): State.BLOCKED,
@@ -27,6 +29,8 @@ TRANSITIONS: Final[Mapping[tuple[State, EventKind], State]] = {
     (State.QUEUED, EventKind.SOFT_BOUNCED): State.SOFT_BOUNCED,
     (State.DEFERRED, EventKind.SOFT_BOUNCED): State.SOFT_BOUNCED,
     (State.QUEUED, EventKind.BLOCKED): State.BLOCKED,
+    # the last attempt was uncertain, and something or somebody says that it arrived
+    (State.DEFERRED, EventKind.DELIVERED): State.DELIVERED,
     # a late report about accepted mail
     (State.DELIVERED, EventKind.HARD_BOUNCED): State.HARD_BOUNCED,
     (State.DELIVERED, EventKind.SOFT_BOUNCED): State.SOFT_BOUNCED,

@@ -1,11 +1,11 @@
 """Units: accounts, API keys, authors, signing keys."""
 
-from estafette.model import Account, Authors, Credential, DkimKey
+from estafette.model import Account, AfterUncertain, Authors, Credential, DkimKey
 from estafette.store.unit import Many, Row, Rows, Unit
 
 
 def _account(row: Row) -> Account:
-    return Account(row[0], row[1], bool(row[2]), row[3], bool(row[4]))
+    return Account(row[0], row[1], bool(row[2]), row[3], bool(row[4]), AfterUncertain(row[5]))
 
 
 def add_account(name: str, now: int) -> Unit[Account]:
@@ -21,8 +21,8 @@ def accounts() -> Unit[list[Account]]:
     return [_account(row) for row in (yield Rows("accounts"))]
 
 
-def configure_account(account_id: int, is_active: bool | None, rate_per_s: int | None) -> Unit[Account]:
-    return _account((yield Rows("account_set", (account_id, None if is_active is None else int(is_active), rate_per_s)))[0])
+def configure_account(account_id: int, is_active: bool | None, rate_per_s: int | None, after_uncertain: AfterUncertain | None) -> Unit[Account]:
+    return _account((yield Rows("account_set", (account_id, None if is_active is None else int(is_active), rate_per_s, after_uncertain)))[0])
 
 
 def switch_key(key: str, is_active: bool) -> Unit[bool]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from estafette.model import (
     Accepted,
     Account,
+    AfterUncertain,
     Authors,
     Block,
     BlockCause,
@@ -14,6 +15,7 @@ from estafette.model import (
     DkimKey,
     Event,
     EventKind,
+    Flight,
     Lease,
     MessageView,
     Reason,
@@ -27,6 +29,7 @@ from estafette.model import (
 from estafette.store import accounts, feedback, mail_in, mail_out, people, workers
 from estafette.store.batch import Batcher
 from estafette.store.driver import Driver
+from estafette.store.held import Held
 from estafette.store.seam import Audit, Policy, SiteBacklog, Waiting, Want, Worker
 from estafette.store.statistics import Statistics
 from estafette.store.templates import Templates
@@ -40,6 +43,7 @@ class Database:
         self.statistics = Statistics(driver)
         self._policy = policy
         self.templates = Templates(driver)
+        self.held = Held(driver, policy)
         lanes = 1 if driver.dialect == "sqlite" else 3  # SQLite has one writer; PostgreSQL commits side by side
         self._accepts: Batcher[Sequence[Submission], list[Accepted]] = Batcher(self._accept_batch, limit=200, lanes=lanes)
         self._settles: Batcher[Settlement, bool] = Batcher(self._settle_batch, limit=500, lanes=1)
@@ -62,8 +66,8 @@ class Database:
     async def heartbeat(self, worker_id: int, lease_until: int) -> bool:
         return await self.driver.write(lambda: workers.heartbeat(worker_id, lease_until), is_synced=False)
 
-    async def retire(self, worker_id: int, now: int) -> int:
-        return await self.driver.write(lambda: workers.retire(worker_id, now))
+    async def retire(self, worker_id: int, now: int, flights: Sequence[Flight] | None) -> int:
+        return await self.driver.write(lambda: workers.retire(worker_id, now, flights, self._policy))
 
     async def workers(self) -> list[Worker]:
         return await self.driver.read(workers.workers)
@@ -106,7 +110,7 @@ class Database:
         return await self.driver.read(lambda: mail_out.held_by(worker_id))
 
     async def reclaim(self, worker_id: int, message_ids: Sequence[int], now: int) -> int:
-        return await self.driver.write(lambda: workers.reclaim(worker_id, message_ids, now))
+        return await self.driver.write(lambda: workers.reclaim(worker_id, message_ids, now, self._policy))
 
     async def contents(self, submission_ids: Sequence[int]) -> dict[int, Content]:
         return await self.driver.read(lambda: mail_out.contents(submission_ids))
@@ -187,8 +191,9 @@ class Database:
     async def accounts(self) -> list[Account]:
         return await self.driver.read(accounts.accounts)
 
-    async def configure_account(self, account_id: int, is_active: bool | None = None, rate_per_s: int | None = None) -> Account:
-        return await self.driver.write(lambda: accounts.configure_account(account_id, is_active, rate_per_s))
+    async def configure_account(self, account_id: int, is_active: bool | None = None, rate_per_s: int | None = None,
+                                after_uncertain: AfterUncertain | None = None) -> Account:  # fmt: skip
+        return await self.driver.write(lambda: accounts.configure_account(account_id, is_active, rate_per_s, after_uncertain))
 
     async def switch_key(self, key: str, is_active: bool) -> bool:
         return await self.driver.write(lambda: accounts.switch_key(key, is_active))

@@ -7,6 +7,7 @@ come after a late bounce): a person said so, and the block must hold. A bounce b
 from collections.abc import Sequence
 
 from estafette.model import FINAL_STATES, BlockCause, Event, EventKind, Mark, PersonMark, Reason, Record, Recorded, State, Visited
+from estafette.store.held import evidence
 from estafette.store.mail_in import encode_data
 from estafette.store.mail_out import as_found
 from estafette.store.people import event_of_row
@@ -23,6 +24,8 @@ MARK_OF = {
     EventKind.UNSUBSCRIBED: Mark.UNSUBSCRIBED,
     EventKind.COMPLAINED: Mark.SPAM,
 }
+EVIDENCE = frozenset({EventKind.HARD_BOUNCED, EventKind.SOFT_BOUNCED, *MARK_OF})
+"""What only a mail that arrived somewhere can bring."""
 BLOCK_OF = {EventKind.HARD_BOUNCED: BlockCause.HARD_BOUNCE, EventKind.COMPLAINED: BlockCause.COMPLAINT}
 
 BlockKey = tuple[int, str, BlockCause]
@@ -45,6 +48,7 @@ def record_many(records: Sequence[Record], policy: Policy) -> Unit[list[Recorded
     """Apply facts in their order: events, states, marks and blocks together."""
     ids = sorted({r.message_id for r in records if r.message_id})
     found: dict[int, Row] = {row[0]: row for row in (yield Rows("message_states", (ids,)))} if ids else {}
+    yield from _arrived([r for r in records if r.kind in EVIDENCE], found, policy)
     running = yield from _running_blocks(records, found)
     batch = _Batch(found, running, policy)
     done = [batch.apply(record) for record in records]
@@ -53,6 +57,27 @@ def record_many(records: Sequence[Record], policy: Policy) -> Unit[list[Recorded
         if rows:
             yield Many(name, rows)
     return done
+
+
+def _arrived(records: Sequence[Record], found: dict[int, Row], policy: Policy) -> Unit[None]:
+    """A message that waits after an uncertain attempt, and of which something is heard that only a delivered one can bring, was delivered."""
+    waiting = sorted({r.message_id for r in records if r.message_id in found and found[r.message_id][1] == State.DEFERRED
+                      and r.account_id in (0, found[r.message_id][4])})  # fmt: skip
+    rows = (yield Rows("uncertain_waiting", (waiting,))) if waiting else []
+    if not rows:
+        return
+    after = policy.next_state(State.DEFERRED, EventKind.DELIVERED, 1)
+    assert after is not None
+    settled, events = [], []
+    for message_id, attempts in rows:
+        record = next(r for r in records if r.message_id == message_id)
+        _, _, marks, tried, account_id, address_key, site = found[message_id]
+        found[message_id] = (message_id, after.value, marks, tried, account_id, address_key, site)
+        settled.append((message_id, after.value, "", "", attempts, record.at, site))
+        data = encode_data(evidence(record.kind.value, attempts, site))
+        events.append((account_id, message_id, record.at, EventKind.DELIVERED.value, 1, "", data))
+    for name, batch in (("queue_remove", [(m,) for m, _ in rows]), ("message_settle", settled), ("event_put", events)):
+        yield Many(name, batch)
 
 
 def _running_blocks(records: Sequence[Record], found: dict[int, Row]) -> Unit[set[BlockKey]]:

@@ -1,10 +1,11 @@
 """Units: mail goes out. Claims and settlements are batches; a settlement is written only while its claim holds."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from estafette.model import (
     NO_REASON,
+    AfterUncertain,
     BlockCause,
     Claimed,
     Content,
@@ -71,6 +72,8 @@ _EVENT_OF = {
 
 def event_of(outcome: Outcome) -> EventKind | None:
     """The event that an outcome is; None for RELEASED, which tells nothing."""
+    if outcome.is_uncertain and outcome.kind is OutcomeKind.DEFERRED:
+        return EventKind.UNCERTAIN
     if outcome.kind is OutcomeKind.BOUNCED:
         return EventKind.HARD_BOUNCED if outcome.is_permanent else EventKind.SOFT_BOUNCED
     return _EVENT_OF.get(outcome.kind)
@@ -79,6 +82,7 @@ def event_of(outcome: Outcome) -> EventKind | None:
 def settle(settlements: Sequence[Settlement], policy: Policy) -> Unit[list[bool]]:
     """Write outcomes: event, state, queue row and block of each message together; False where the claim no longer held."""
     rows = yield Rows("held", (sorted(s.claim.message_id for s in settlements),))
+    way_of = yield from ways(s.claim.message_id for s in settlements if s.outcome.is_uncertain and s.outcome.kind is OutcomeKind.DEFERRED)
     held = {row[0]: row for row in rows}
     done, removed, again, settled, released, events, blocks = [], [], [], [], [], [], []
     for s in settlements:
@@ -92,23 +96,27 @@ def settle(settlements: Sequence[Settlement], policy: Policy) -> Unit[list[bool]
         after = policy.next_state(State(state), kind, attempts) if kind else (State.DEFERRED if attempts else State.QUEUED)
         if after is None:  # illegal: the table refuses, the message is given back and the refusal noted
             events.append((account_id, claim.message_id, o.at, EventKind.NOTE.value, 1, o.reply, encode_data({"refused": str(kind), "state": state})))
-            again.append((claim.message_id, attempts, lane, o.retry_at or o.at, o.site))
+            again.append((claim.message_id, attempts, lane, o.retry_at or o.at, o.site, 0, 0))
             done.append(False)
             continue
         del held[claim.message_id]
         done.append(True)
         if kind is None:
-            again.append((claim.message_id, attempts, lane, o.retry_at or claim.due_at, o.site))
+            again.append((claim.message_id, attempts, lane, o.retry_at or claim.due_at, o.site, 0, 0))
             released.append((claim.message_id, after.value, o.at))
             continue
         tried = attempts + (kind is not EventKind.BLOCKED)
         settled_at = site or (claim.site if kind is not EventKind.BLOCKED else "")
         facts = _facts(o, tried) | as_found(State(state), attempts, site, settled_at)
+        way = way_of.get(claim.message_id)
+        owner, again_at = (0, o.retry_at) if way is None else policy.resume(way, o.at, o.retry_at)
+        if way is not None:
+            facts |= {"way": way.value, "retry_at": again_at}
         events.append((account_id, claim.message_id, o.at, kind.value, 1, o.reply, encode_data(facts)))
         reason = NO_REASON if after is State.DELIVERED else o.reason
         settled.append((claim.message_id, after.value, reason.related_to, reason.error, tried, o.at, settled_at))
         if after is State.DEFERRED:
-            again.append((claim.message_id, tried, lane if o.lane is None else o.lane, o.retry_at, o.site))
+            again.append((claim.message_id, tried, lane if o.lane is None else o.lane, again_at, o.site, owner, int(o.is_uncertain)))
         else:
             removed.append((claim.message_id,))
         if o.blocks_address and o.kind is OutcomeKind.BOUNCED:
@@ -119,6 +127,13 @@ def settle(settlements: Sequence[Settlement], policy: Policy) -> Unit[list[bool]
         if batch:
             yield Many(name, batch)
     return done
+
+
+def ways(message_ids: Iterable[int]) -> Unit[dict[int, AfterUncertain]]:
+    """What is to be done with messages whose attempt is uncertain: the submission's choice, else the account's."""
+    ids = sorted(message_ids)
+    rows = (yield Rows("uncertain_ways", (ids,))) if ids else []
+    return {message_id: AfterUncertain(decode_options(options).after_uncertain or way) for message_id, way, options in rows}
 
 
 def as_found(state: State, attempts: int, site_before: str, site: str) -> dict[str, str | int]:
@@ -137,6 +152,7 @@ def _facts(o: Outcome, attempt: int) -> dict[str, str | int]:
         "enhanced": o.enhanced, "category": o.category, "error_related_to": o.reason.related_to, "error": o.reason.error,
         "scope": o.scope.value if o.kind is not OutcomeKind.DELIVERED else "", "retry_at": o.retry_at or "", "duration_ms": o.duration_ms,
         "transcript": o.transcript, "untracked": o.untracked, "blocks_address": int(o.blocks_address) or "",
+        "uncertain": int(o.is_uncertain) or "",
     }  # fmt: skip
 
 

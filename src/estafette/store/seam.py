@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from estafette.model import (
     Accepted,
     Account,
+    AfterUncertain,
     Authors,
     Block,
     BlockCause,
@@ -21,6 +22,7 @@ from estafette.model import (
     DkimKey,
     Event,
     EventKind,
+    Flight,
     Lease,
     MessageView,
     Options,
@@ -58,6 +60,9 @@ class Policy(Protocol):
 
     def block_until(self, cause: BlockCause, since: int) -> int | None:
         """When a new block ends; None = until a person lifts it."""
+
+    def resume(self, way: AfterUncertain, at: int, retry_at: int) -> tuple[int, int]:
+        """(owner, due) of a message in the queue after an uncertain attempt: 0 = anybody's at that time, HELD = a person decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,20 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldMessage:
+    """A message that waits for a person's decision."""
+
+    message_id: int
+    account_id: int
+    recipient: str
+    subject: str
+    attempts: int
+    uncertain: int  # attempts of which it is not known whether they arrived
+    since: int
+    deadline_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Worker:
     id: int  # incarnation: never reused
     slot: int  # 0-63, part of the message ids that it makes; free again when the worker is gone
@@ -113,11 +132,27 @@ class Worker:
     delivers: bool = True  # takes part in sharing the paths out
 
 
+class HeldShelf(Protocol):
+    """Messages that wait for a person, because the receiving server may have them already."""
+
+    async def list(self, account_id: int | None = None, after: int = 0, limit: int = 1000) -> list[HeldMessage]:
+        """By message id upward."""
+
+    async def release(self, message_ids: Sequence[int], now: int) -> int:
+        """Try them again; returns how many were held."""
+
+    async def drop(self, message_ids: Sequence[int], now: int, *, is_delivered: bool) -> int:
+        """Never try them again: they arrived, as a person says, or are given up; returns how many were held."""
+
+
 class Store(Protocol):
     """Every verb; see the module for what all of them promise. Shelves are attributes (docs/decisions/0011)."""
 
     templates: Templates
     statistics: "Statistics"  # counters, and those who follow the event table
+
+    @property
+    def held(self) -> HeldShelf: ...
 
     # -- life ---------------------------------------------------------------------------------------------------------
     async def close(self) -> None:
@@ -133,9 +168,10 @@ class Store(Protocol):
     async def heartbeat(self, worker_id: int, lease_until: int) -> bool:
         """Prolong a worker's lease; False when it was already declared dead: the worker must stop and join anew. Unsynced."""
 
-    async def retire(self, worker_id: int, now: int) -> int:
-        """Declare a worker dead or gone: its claims go back to the queue (RECLAIMED events), its path leases end.
-        Returns the number of messages given back."""
+    async def retire(self, worker_id: int, now: int, flights: Sequence[Flight] | None) -> int:
+        """Declare a worker dead or gone: what it held goes back to the queue, its path leases end. `flights` is what it had begun past the final dot:
+        those are UNCERTAIN (DELIVERED when the server had answered), all others are safe (RECLAIMED). None: not known, so that all are UNCERTAIN.
+        Returns the number of messages that it held."""
 
     async def workers(self) -> list[Worker]:
         """Every registered worker, living or not yet found dead."""
@@ -240,7 +276,8 @@ class Store(Protocol):
 
     async def accounts(self) -> list[Account]: ...
 
-    async def configure_account(self, account_id: int, is_active: bool | None = None, rate_per_s: int | None = None) -> Account:
+    async def configure_account(self, account_id: int, is_active: bool | None = None, rate_per_s: int | None = None,
+                                after_uncertain: AfterUncertain | None = None) -> Account:
         """Change what is given, leave the rest; workers know within seconds."""
 
     async def switch_key(self, key: str, is_active: bool) -> bool:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from estafette.model import EventKind, Lease, State
-from estafette.store.seam import StoreFault, Worker
-from estafette.store.unit import Many, Row, Rows, Unit
+from estafette.model import Flight, Lease
+from estafette.store.held import given_back
+from estafette.store.seam import Policy, StoreFault, Worker
+from estafette.store.unit import Many, Rows, Unit
 
 SLOTS = 64
 
@@ -24,24 +25,20 @@ def heartbeat(worker_id: int, lease_until: int) -> Unit[bool]:
     return bool((yield Rows("worker_prolong", (worker_id, lease_until))))
 
 
-def retire(worker_id: int, now: int) -> Unit[int]:
-    """Declare a worker gone: nothing that it held may be settled by it any more. Whether an attempt got through is not known:
-    each message says so in its timeline (RECLAIMED)."""
+def retire(worker_id: int, now: int, flights: Sequence[Flight] | None, policy: Policy) -> Unit[int]:
+    """Declare a worker gone: nothing that it held may be settled by it any more."""
     if not (yield Rows("worker_remove", (worker_id,))):
         return 0
     yield Rows("paths_release_all", (worker_id,))
-    return (yield from _given_back(worker_id, (yield Rows("reclaim", (worker_id,))), now))
+    rows = yield Rows("reclaim", (worker_id,))
+    yield from given_back(rows, worker_id, now, flights, policy)
+    return len(rows)
 
 
-def reclaim(worker_id: int, message_ids: Sequence[int], now: int) -> Unit[int]:
-    """The same for some messages of a worker that lives."""
-    return (yield from _given_back(worker_id, (yield Rows("reclaim_some", (worker_id, list(message_ids)))), now))
-
-
-def _given_back(worker_id: int, rows: Sequence[Row], now: int) -> Unit[int]:
-    if rows:
-        yield Many("reclaim_state", [(m, (State.DEFERRED if attempts else State.QUEUED).value, now) for m, _, attempts in rows])
-        yield Many("event_put", [(account_id, m, now, EventKind.RECLAIMED.value, 1, "", f'{{"worker":{worker_id}}}') for m, account_id, _ in rows])
+def reclaim(worker_id: int, message_ids: Sequence[int], now: int, policy: Policy) -> Unit[int]:
+    """The same for messages of which the worker that holds them knows nothing: no attempt was begun."""
+    rows = yield Rows("reclaim_some", (worker_id, list(message_ids)))
+    yield from given_back(rows, worker_id, now, (), policy)
     return len(rows)
 
 

@@ -166,6 +166,11 @@ class ClientSession:
             self._send(Step.QUIT, 0, b"QUIT\r\n")
 
     @property
+    def may_have_arrived(self) -> bool:
+        """Whether the peer may hold the running mail: its end was sent, nothing was refused, and no answer has come."""
+        return self.is_final_dot_sent and self._running is not None and not self._running.refused
+
+    @property
     def step(self) -> Step:
         """What is waited for now; names the stage of a timeout."""
         return self._owed[0][0] if self._owed else Step.QUIT

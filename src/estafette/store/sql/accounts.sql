@@ -1,12 +1,12 @@
 -- name: account_put
-INSERT INTO account (name, created_at) VALUES ($1, $2) RETURNING id, name, is_active, rate_per_s, failure_reports
+INSERT INTO account (name, created_at) VALUES ($1, $2) RETURNING id, name, is_active, rate_per_s, failure_reports, after_uncertain
 -- name: account_get
-SELECT id, name, is_active, rate_per_s, failure_reports FROM account WHERE name = $1
+SELECT id, name, is_active, rate_per_s, failure_reports, after_uncertain FROM account WHERE name = $1
 -- name: accounts
-SELECT id, name, is_active, rate_per_s, failure_reports FROM account ORDER BY id
+SELECT id, name, is_active, rate_per_s, failure_reports, after_uncertain FROM account ORDER BY id
 -- name: account_set
-UPDATE account SET is_active = COALESCE($2, is_active), rate_per_s = COALESCE($3, rate_per_s) WHERE id = $1
-RETURNING id, name, is_active, rate_per_s, failure_reports
+UPDATE account SET is_active = COALESCE($2, is_active), rate_per_s = COALESCE($3, rate_per_s), after_uncertain = COALESCE($4, after_uncertain) WHERE id = $1
+RETURNING id, name, is_active, rate_per_s, failure_reports, after_uncertain
 -- name: key_set
 UPDATE api_key SET is_active = $2 WHERE key = $1 RETURNING key
 -- name: keys
@@ -14,7 +14,7 @@ SELECT key, is_active FROM api_key WHERE account_id = $1 ORDER BY created_at, ke
 -- name: key_put
 INSERT INTO api_key (key, account_id, secret_sha256, created_at) VALUES ($1, $2, $3, $4)
 -- name: key_get
-SELECT k.key, k.secret_sha256, k.is_active, a.id, a.name, a.is_active, a.rate_per_s, a.failure_reports
+SELECT k.key, k.secret_sha256, k.is_active, a.id, a.name, a.is_active, a.rate_per_s, a.failure_reports, a.after_uncertain
 FROM api_key k JOIN account a ON a.id = k.account_id WHERE k.key = $1
 -- name: sender_put
 INSERT INTO sender (account_id, address_key, is_verified, created_at) VALUES ($1, $2, $3, $4)

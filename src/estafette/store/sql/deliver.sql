@@ -42,7 +42,7 @@ FROM queue q JOIN message m ON m.id = q.message_id WHERE q.message_id IN {ints:$
 -- name: queue_remove
 DELETE FROM queue WHERE message_id = $1
 -- name: queue_again
-UPDATE queue SET owner = 0, attempts = $2, lane = $3, due_at = $4, site = COALESCE($5, site) WHERE message_id = $1
+UPDATE queue SET owner = $6, attempts = $2, lane = $3, due_at = $4, site = COALESCE($5, site), uncertain = uncertain + $7 WHERE message_id = $1
 -- name: message_settle
 UPDATE message SET state = $2, related_to = $3, error = $4, attempts = $5, updated_at = $6, site = $7 WHERE id = $1
 -- name: message_release
@@ -53,7 +53,7 @@ INSERT INTO block (account_id, address_key, scope, cause, since, until, message_
 SELECT message_id FROM queue WHERE owner = $1
 -- name: past_deadline (sqlite)
 SELECT q.message_id, q.account_id, q.attempts, m.address_key, m.related_to, m.error, m.state, m.site FROM queue q JOIN message m ON m.id = q.message_id
-WHERE q.owner = 0 AND q.deadline_at <= $1 LIMIT $2
+WHERE q.owner <= 0 AND q.deadline_at <= $1 LIMIT $2
 -- name: past_deadline (postgres)
 SELECT q.message_id, q.account_id, q.attempts, m.address_key, m.related_to, m.error, m.state, m.site FROM queue q JOIN message m ON m.id = q.message_id
-WHERE q.owner = 0 AND q.deadline_at <= $1 LIMIT $2 FOR UPDATE OF q SKIP LOCKED
+WHERE q.owner <= 0 AND q.deadline_at <= $1 LIMIT $2 FOR UPDATE OF q SKIP LOCKED

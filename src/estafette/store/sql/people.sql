@@ -52,13 +52,13 @@ WHERE (CAST($1 AS BIGINT) IS NULL OR account_id = $1) AND (CAST($2 AS BIGINT) IS
   AND (CAST($3 AS BIGINT) IS NULL OR created_at < $3)
 GROUP BY state, marks
 -- name: backlog
-SELECT site, min(domain), count(*), SUM(CASE WHEN attempts > 0 AND owner = 0 THEN 1 ELSE 0 END), SUM(CASE WHEN owner <> 0 THEN 1 ELSE 0 END), min(accepted_at)
+SELECT site, min(domain), count(*), SUM(CASE WHEN attempts > 0 AND owner <= 0 THEN 1 ELSE 0 END), SUM(CASE WHEN owner > 0 THEN 1 ELSE 0 END), min(accepted_at)
 FROM queue GROUP BY site ORDER BY 3 DESC LIMIT $1
 -- name: waiting
 -- Those before it in its own lane of its site, and how many there are of the site at all.
 SELECT q.site, q.lane, q.due_at, q.deadline_at, q.attempts, q.owner,
        (SELECT count(*) FROM queue e WHERE e.owner = 0 AND e.site = q.site AND (e.lane < q.lane OR (e.lane = q.lane AND e.due_at < q.due_at)) AND e.due_at <= $2),
-       (SELECT count(*) FROM queue e WHERE e.site = q.site AND e.owner <> 0),
+       (SELECT count(*) FROM queue e WHERE e.site = q.site AND e.owner > 0),
        COALESCE((SELECT w.name FROM path_lease p JOIN worker w ON w.id = p.owner WHERE p.path = q.site AND p.until > $2), '')
 FROM queue q WHERE q.message_id = $1
 -- name: retry_now
