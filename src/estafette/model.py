@@ -281,7 +281,7 @@ class Outcome:
     at: int
     reply: str = ""  # the receiving server's words, or ours when there was no server
     code: int = 0  # SMTP reply code, 0 when there was no reply
-    enhanced: str = ""  # "5.1.1", "" when the reply had none
+    enhanced: str = ""  # "5.1.1", "" when there was none
     stage: str = ""  # dns, connect, tls, ehlo, mail, rcpt, data, body
     host: str = ""  # MX host name
     address: str = ""  # its IP address

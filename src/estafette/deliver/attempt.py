@@ -12,6 +12,7 @@ from estafette.deliver.holdings import Item
 from estafette.deliver.outcome import Facts, after_fault, after_reply, blocked, inability, released
 from estafette.deliver.signing import Workshop
 from estafette.mail.reply_rules import Verdict
+from estafette.mail.seven_bit import CannotConvert
 from estafette.mail.smtp.client import Transaction
 from estafette.mail.smtp.replies import LocalProtocolError, Reply
 from estafette.mail.smtp.states import Step
@@ -104,9 +105,12 @@ async def _make_ready(bench: Bench, site: str, item: Item, connection: Connectio
         return blocked(reason, now)
     try:
         item.held = item.held or await bench.contents.take(claim.submission_id)
-        mail = await bench.workshop.transaction(item.held, claim)
+        mail = await bench.workshop.transaction(item.held, claim, is_7bit="8BITMIME" not in connection.capabilities)
     except StoreFault as fault:
         return put_off(bench, fault, item, "attempt")
+    except CannotConvert as error:
+        text = f"the server does not take 8-bit mail (8BITMIME), and this one cannot be converted: {error}"
+        return after_fault(claim, "no_8bitmime", text, _facts(bench, site, connection, "mail"), bench.sending.plan)[0]
     except Missing as missing:
         return after_fault(claim, "content_missing", str(missing), _facts(bench, site, connection, "data"), bench.sending.plan)[0]
     if (problem := inability(connection.capabilities, mail)) is not None:

@@ -28,6 +28,7 @@ class Held:
 
     content: Content
     plan: Plan | None = None
+    plan_7bit: Plan | None = None  # for servers without 8BITMIME
     users: int = 0
 
 

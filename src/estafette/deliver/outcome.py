@@ -12,6 +12,9 @@ from estafette.queue.retry import RetryPlan, next_attempt_at
 
 MAX_REPLY: Final = 1000
 MAX_TRANSCRIPT: Final = 8000
+OUR_CODES: Final = {"no_smtputf8": "5.6.7", "no_8bitmime": "5.6.3", "too_large": "5.3.4", "malformed": "5.6.0", "dns_nxdomain": "5.1.2",
+                    "null_mx": "5.1.10", "no_mx_host": "5.1.2"}  # fmt: skip
+"""Enhanced codes (RFC 3463, 6531 4.2, 7505 4) of what we find ourselves, without a reply."""
 BEFORE_MAIL: Final = frozenset({"connect", "tls", "ehlo"})
 
 
@@ -60,7 +63,7 @@ def after_reply(claim: Claimed, reply: Reply, facts: Facts, plan: RetryPlan) -> 
 def after_fault(claim: Claimed, fault: str, text: str, facts: Facts, plan: RetryPlan) -> tuple[Outcome, Verdict]:
     """The outcome of a failure without a reply."""
     verdict = classify_fault(fault)
-    return _failed(claim, verdict, facts, plan, text[:MAX_REPLY], None), verdict
+    return replace(_failed(claim, verdict, facts, plan, text[:MAX_REPLY], None), enhanced=OUR_CODES.get(fault, "")), verdict
 
 
 def blocked(reason: Reason, at: int) -> Outcome:

@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Final
 
 from estafette import maillog
 from estafette.clock import SECOND_US, Clock
 from estafette.deliver.contents import Held
 from estafette.mail.dkim import RSA, Pending, SigningKey, load_private_key, sign
+from estafette.mail.seven_bit import to_7bit
 from estafette.mail.smtp.client import Transaction
 from estafette.mail.token import Keyring
-from estafette.model import Claimed
+from estafette.model import Claimed, Content
 from estafette.prepare.plan import Plan, make_plan, pending_signatures, transaction
 from estafette.prepare.tracking import Tracking
 from estafette.store.seam import Store
@@ -65,13 +67,26 @@ class Workshop:
         self._return_domain = return_domain
         self._tracking = tracking
 
-    async def transaction(self, held: Held, claim: Claimed) -> Transaction:
-        """What goes on the wire for one message. Raises StoreFault when the keys cannot be looked up."""
-        content = held.content
+    async def transaction(self, held: Held, claim: Claimed, *, is_7bit: bool = False) -> Transaction:
+        """What goes on the wire for one message; `is_7bit`: to a server that takes nothing else, so that the mail is converted when it must be.
+
+        Raises StoreFault when the keys cannot be looked up, CannotConvert for a mail without a 7-bit form.
+        """
         if held.plan is None:
-            keys = await self._cabinet.keys_for(content.account_id, content.author)
-            held.plan = held.plan or make_plan(content, keys, self._tracking)
-        return transaction(held.plan, claim, await self._signed(held.plan, claim), self._keyring, self._return_domain)
+            keys = await self._cabinet.keys_for(held.content.account_id, held.content.author)
+            held.plan = held.plan or make_plan(held.content, keys, self._tracking)
+        plan = held.plan
+        if is_7bit and plan.is_8bit and not plan.needs_utf8:
+            plan = held.plan_7bit = held.plan_7bit or await self._converted(held.content, plan)
+        return transaction(plan, claim, await self._signed(plan, claim), self._keyring, self._return_domain)
+
+    async def _converted(self, content: Content, plan: Plan) -> Plan:
+        """The plan of the same mail in 7 bits: links and signatures are made after the conversion."""
+        if self._executor is None:
+            raw = to_7bit(content.raw)
+        else:
+            raw = await asyncio.get_running_loop().run_in_executor(self._executor, to_7bit, content.raw)
+        return make_plan(replace(content, raw=raw), plan.keys, self._tracking)
 
     async def _signed(self, plan: Plan, claim: Claimed) -> bytes:
         """The mail with its signatures: made once for all recipients of a submission when it is the same for all, and anew for a later retry."""

@@ -148,10 +148,14 @@ def encode_text(text: str, charset: str, encoding: str, line_end: bytes = b"\r\n
             return Encoded(octets, charset, encoding)
         encoding = "quoted-printable"
     if encoding == "quoted-printable":
-        return Encoded(_to_qp(octets, line_end), charset, encoding)
+        return Encoded(encode_quoted(octets, line_end), charset, encoding)
+    return Encoded(encode_base64(octets, line_end), charset, "base64")
+
+
+def encode_base64(octets: bytes, line_end: bytes) -> bytes:
+    """Lines of 76, each with its line end (RFC 2045 6.8)."""
     coded = binascii.b2a_base64(octets, newline=False)
-    lines = [coded[i : i + 76] for i in range(0, len(coded), 76)]
-    return Encoded(b"".join(line + line_end for line in lines), charset, "base64")
+    return b"".join(coded[i : i + 76] + line_end for i in range(0, len(coded), 76))
 
 
 def _may_stand_unencoded(octets: bytes, encoding: str, line_end: bytes) -> bool:
@@ -161,7 +165,7 @@ def _may_stand_unencoded(octets: bytes, encoding: str, line_end: bytes) -> bool:
     return all(len(line) <= MAX_LINE_OCTETS and b"\r" not in line and b"\n" not in line for line in lines)
 
 
-def _to_qp(octets: bytes, line_end: bytes) -> bytes:
+def encode_quoted(octets: bytes, line_end: bytes) -> bytes:
     """Lines of at most 76; none begins like a delimiter or like an mbox's "From "."""
     escaped = _QP_UNSAFE[line_end].sub(lambda m: b"".join(b"=%02X" % octet for octet in m[0]), octets)
     lines: list[bytes] = []
@@ -192,10 +196,11 @@ def replace_text(raw: bytes, part: Part, text: str) -> list[Edit]:
         return []
     if part.end < len(raw) and raw[part.end] not in b"\r\n":
         body += line_end  # an empty part between two delimiters that share one line end
-    return [*_header_edits(raw, part, new, line_end), Edit(part.body_start, part.body_end, body)]
+    return [*header_edits(raw, part, new, line_end), Edit(part.body_start, part.body_end, body)]
 
 
-def _header_edits(raw: bytes, part: Part, new: Encoded, line_end: bytes) -> list[Edit]:
+def header_edits(raw: bytes, part: Part, new: Encoded, line_end: bytes) -> list[Edit]:
+    """The edits that make the header of a part say what its new body is."""
     edits: list[Edit] = []
     added: list[bytes] = []
     if new.charset != part.charset:
