@@ -23,7 +23,7 @@ async def test_a_process_that_is_stopped_within_a_transaction_holds_no_lock_for_
             await silent.start()
             await connection.execute("SELECT id FROM worker FOR KEY SHARE")
             started_s = clock.monotonic()
-            await other.retire(worker.id, clock.now_us())
+            await other.retire(worker.id, clock.now_us(), ())
             assert clock.monotonic() - started_s < postgres.COMMAND_TIMEOUT_S / 2
         assert await store.workers() == []
     finally:
