@@ -138,7 +138,7 @@ def _rule(table: dict[str, Any]) -> Rule:
 
 
 def _pattern(alternatives: list[str] | None) -> AnyOf | None:
-    return any_of(alternatives) if alternatives else None
+    return any_of([one if one.isascii() else _without_accents(one) for one in alternatives]) if alternatives else None
 
 
 def _is_match(rule: Rule, digits: str, detail: str, words: str, stage: str) -> bool:
@@ -180,8 +180,11 @@ _HINT = re.compile(
 
 def _folded(text: str) -> str:
     """Lower case, without accents, single-spaced, bounded."""
-    decomposed = unicodedata.normalize("NFKD", text[:MAX_TEXT].replace("\u2019", "'"))
-    return _BLANKS.sub(" ", "".join(c for c in decomposed if not unicodedata.combining(c)).lower())[: 2 * MAX_TEXT].strip()
+    return _BLANKS.sub(" ", _without_accents(text[:MAX_TEXT].replace("\u2019", "'")).lower())[: 2 * MAX_TEXT].strip()
+
+
+def _without_accents(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
 def _telling(enhanced: str, said: str) -> str:
