@@ -28,6 +28,8 @@ from estafette.model import (
 )
 from estafette.store import accounts, feedback, mail_in, mail_out, people, workers
 from estafette.store.batch import Batcher
+from estafette.store.contact_jobs import ContactJobs
+from estafette.store.contacts import Contacts
 from estafette.store.driver import Driver
 from estafette.store.held import Held
 from estafette.store.seam import Audit, Policy, SiteBacklog, Waiting, Want, Worker
@@ -44,6 +46,8 @@ class Database:
         self._policy = policy
         self.templates = Templates(driver)
         self.held = Held(driver, policy)
+        self.contacts = Contacts(driver)
+        self.contact_jobs = ContactJobs(driver)
         lanes = 1 if driver.dialect == "sqlite" else 3  # SQLite has one writer; PostgreSQL commits side by side
         self._accepts: Batcher[Sequence[Submission], list[Accepted]] = Batcher(self._accept_batch, limit=200, lanes=lanes)
         self._settles: Batcher[Settlement, bool] = Batcher(self._settle_batch, limit=500, lanes=1)

@@ -34,6 +34,8 @@ from estafette.model import (
     Submission,
     Visited,
 )
+from estafette.store.contact_jobs import ContactJobs
+from estafette.store.contacts import Contacts
 from estafette.store.templates import Templates
 
 if TYPE_CHECKING:
@@ -149,6 +151,8 @@ class Store(Protocol):
     """Every verb; see the module for what all of them promise. Shelves are attributes (docs/decisions/0011)."""
 
     templates: Templates
+    contacts: Contacts
+    contact_jobs: ContactJobs
     statistics: "Statistics"  # counters, and those who follow the event table
 
     @property
