@@ -53,7 +53,7 @@ SHELL: dict[str, set[str]] = {
     "app": {"demo.py", "demo_traffic.py", "sockets.py", "supervisor.py", "wake.py", "worker.py"},
     "feedback": {"http.py", "inbound.py", "routes.py", "unsubscribing.py", "visits.py", "wire.py"},
     "newsletters": set(),
-    "api": {"app.py", "body.py", "desk.py", "message.py", "send.py"},
+    "api": {"app.py", "body.py", "desk.py", "message.py", "own.py", "send.py"},
     "web": set(),
     "cli": {
         "accounts.py", "examining.py", "explaining.py", "ground.py", "held.py", "messages.py", "printing.py",

@@ -255,6 +255,16 @@ def test_queue_show_and_retry(busy: Shell) -> None:
     assert "no message 99" in busy("queue", "retry", "99", code=3).stderr
 
 
+def test_queue_cancel(busy: Shell) -> None:
+    (waiting,) = [m["id"] for m in busy.json("message", "list", "--status", "queued") if m["attempts"] == 0 and m["state"] == "queued"][:1]
+    assert busy.json("queue", "cancel", str(waiting), "--reason", "wrong price") == [{"cancelled": waiting}]
+    (shown,) = busy.json("message", "show", str(waiting))
+    assert (shown["state"], shown["error"], shown["events"][-1]["reply"]) == ("blocked", "cancelled", "cancelled by the operator: wrong price")
+    assert "does not wait" in busy("queue", "cancel", str(waiting), code=1).stderr
+    assert "no message 99" in busy("queue", "cancel", "99", code=3).stderr
+    assert busy.json("audit")[0]["difference"] == 0
+
+
 def test_blocks(busy: Shell) -> None:
     (bounced,) = busy.json("block", "list")
     assert (bounced["address"], bounced["cause"], bounced["message"], bounced["reply"]) == ("dan@example.net", "hard_bounce", 4, "550 5.1.1 no such user")

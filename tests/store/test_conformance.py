@@ -416,3 +416,21 @@ async def test_an_answer_from_an_earlier_claim_by_the_same_worker_changes_nothin
     assert (first.owner, first.turn, second.turn) == (second.owner, 1, 2)
     assert not await store.settle(release)
     assert await store.settle(Settlement(second, outcome(OutcomeKind.DELIVERED)))
+
+
+async def test_a_message_that_waits_for_its_first_attempt_can_be_cancelled(store: Database, account: Account) -> None:
+    await store.accept(new_submission(account, new_message(1), new_message(2)))
+    other = await store.add_account("other", NOW)
+    assert not await store.cancel(1, other.id, NOW, "")
+    assert not await store.cancel(99, None, NOW, "")
+    assert await store.cancel(1, account.id, NOW + 1, "changed my mind")
+    assert not await store.cancel(1, account.id, NOW + 1, "")
+    view = await store.message(1)
+    assert view is not None
+    assert (view.state, view.reason, view.updated_at) == (State.BLOCKED, Reason("mailjet", "cancelled"), NOW + 1)
+    assert [(e.kind, e.reply) for e in await store.timeline(1)][-1] == (EventKind.BLOCKED, "changed my mind")
+    (claim,) = await claim_all(store)
+    assert not await store.cancel(2, None, NOW, ""), "held for its attempt"
+    await store.settle(Settlement(claim, outcome(OutcomeKind.DEFERRED, retry_at=NOW)))
+    assert not await store.cancel(2, None, NOW, ""), "tried before"
+    assert await store.audit(account.id) == Audit(2, 1, 1)

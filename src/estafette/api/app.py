@@ -21,6 +21,7 @@ from estafette.accept.submit import SubmitDoor
 from estafette.api.desk import Desk, Endpoint, answer, guarded
 from estafette.api.errors import Problem, entry
 from estafette.api.message import history, message, messages, unknown_resource
+from estafette.api.own import cancel, raw
 from estafette.api.send import send, send_v3
 from estafette.api.send_rules import DEFAULT_RULES, Rules
 from estafette.clock import Clock
@@ -66,6 +67,8 @@ def make_app(
             _route("/v3.1/send", _v31(desk, send), "POST"),
             _route("/v3/send", _v3(desk, send_v3), "POST"),
             _route("/v3/send/message", _v3(desk, send_v3), "POST"),
+            _route("/v1/estafette/raw", _v31(desk, raw), "POST"),
+            _route("/v1/estafette/messages/{id}", _v31(desk, cancel), "DELETE"),
             _route("/v3/REST/message", _v3(desk, messages), "GET"),
             _route("/v3/REST/message/{id}", _v3(desk, message), "GET"),
             _route("/v3/REST/messagehistory/{id}", _v3(desk, history), "GET"),

@@ -162,20 +162,25 @@ def _wish(fields: Fields, problems: list[Problem], rules: Rules, *, has_text: bo
 
 
 def _due_at(fields: Fields, problems: list[Problem], rules: Rules) -> int:
-    """`SendAt`, our extension: RFC 3339 with a zone, or seconds since 1970. In microseconds; 0 = at once. A time that is past is now."""
+    """`SendAt`, our extension."""
     value = fields.raw("SendAt")
-    if value is None:
+    found = 0 if value is None else read_time(value, "SendAt", rules.now)
+    if isinstance(found, Problem):
+        problems.append(found)
         return 0
+    return found
+
+
+def read_time(value: object, name: str, now: int) -> int | Problem:
+    """When something is to be sent, in microseconds: RFC 3339 with a zone, or seconds since 1970. A time that is past is as good as now."""
     if isinstance(value, bool) or not isinstance(value, int | str):
-        problems.append(errors.mismatch("SendAt", "RFC 3339 time or seconds since 1970"))
-        return 0
+        return errors.mismatch(name, "RFC 3339 time or seconds since 1970")
     try:
         at = value * 1_000_000 if isinstance(value, int) else int(_time_of(value).timestamp() * 1_000_000)
     except (ValueError, OverflowError):
-        problems.append(errors.not_allowed("SendAt", '"SendAt" must be an RFC 3339 time with a zone, like 2026-12-24T18:00:00Z, or seconds since 1970.'))
-        return 0
-    if at > rules.now + MAX_AHEAD_DAYS * DAY_US or at < 0:
-        problems.append(errors.not_allowed("SendAt", f'"SendAt" may be at most {MAX_AHEAD_DAYS} days ahead.'))
+        return errors.not_allowed(name, f'"{name}" must be an RFC 3339 time with a zone, like 2026-12-24T18:00:00Z, or seconds since 1970.')
+    if not 0 <= at <= now + MAX_AHEAD_DAYS * DAY_US:
+        return errors.not_allowed(name, f'"{name}" may be at most {MAX_AHEAD_DAYS} days ahead.')
     return at
 
 

@@ -88,6 +88,30 @@ def queue_retry(ground: Ground, message_id: int | None, domain: str | None, acco
         click.echo(f"{count} message{'' if count == 1 else 's'} will be tried at once")
 
 
+@queue.command("cancel")
+@click.argument("message_id", type=MESSAGE_ID, metavar="ID")
+@click.option("--reason", default="", metavar="TEXT", help="Why; kept in the message's timeline.")
+@options
+def queue_cancel(ground: Ground, message_id: int, reason: str) -> None:
+    """Never attempt a message that waits for its first attempt, because it was sent for later or its path is full.
+
+    Example: estafette queue cancel 7301922398208 --reason "wrong price"
+    """
+    why = f"cancelled by the operator{': ' if reason else ''}{reason}"
+
+    async def work(store: Store) -> bool:
+        if await store.message(message_id) is None:
+            fail(NOT_FOUND, f"there is no message {message_id}")
+        return await store.cancel(message_id, None, ground.clock.now_us(), why)
+
+    if not ground.run(work):
+        fail(PROBLEM, f"message {message_id} does not wait for its first attempt")
+    if ground.is_json:
+        print_json({"cancelled": message_id})
+    else:
+        click.echo(f"message {message_id} is cancelled")
+
+
 @click.group()
 def block() -> None:
     """The block list: addresses that are not attempted, why and until when."""

@@ -181,6 +181,9 @@ class Database:
     async def retry_now(self, now: int, message_id: int | None = None, domain: str | None = None, account_id: int | None = None) -> int:
         return await self.driver.write(lambda: people.retry_now(now, message_id, domain, account_id))
 
+    async def cancel(self, message_id: int, account_id: int | None, now: int, why: str) -> bool:
+        return await self.driver.write(lambda: people.cancel(message_id, account_id, now, why, self._policy))
+
     async def audit(self, account_id: int | None = None) -> Audit:
         return await self.driver.read(lambda: people.audit(account_id))
 

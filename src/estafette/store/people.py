@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 
 from estafette.model import Block, BlockCause, Event, EventKind, MessageView, Reason, State
-from estafette.store.seam import Audit, SiteBacklog, Waiting
+from estafette.store.mail_in import reason_data
+from estafette.store.seam import Audit, Policy, SiteBacklog, Waiting
 from estafette.store.unit import Many, Row, Rows, Unit
 
 
@@ -76,6 +77,21 @@ def retry_now(now: int, message_id: int | None, domain: str | None, account_id: 
     if rows:
         yield Many("event_put", [(account, m, now, EventKind.REQUEUED.value, 1, "", "") for m, account in rows])
     return len(rows)
+
+
+CANCELLED = Reason("mailjet", "cancelled")
+
+
+def cancel(message_id: int, account_id: int | None, now: int, why: str, policy: Policy) -> Unit[bool]:
+    rows = yield Rows("cancel", (message_id, account_id))
+    if not rows:
+        return False
+    view = _view((yield Rows("message_one", (message_id,)))[0])
+    state = policy.next_state(view.state, EventKind.BLOCKED, view.attempts)
+    assert state is not None  # what waits for its first attempt is QUEUED
+    yield Many("message_mark", [(message_id, state.value, view.marks, CANCELLED.related_to, CANCELLED.error, now)])
+    yield Many("event_put", [(rows[0][0], message_id, now, EventKind.BLOCKED.value, 1, why, reason_data(CANCELLED))])
+    return True
 
 
 def audit(account_id: int | None) -> Unit[Audit]:

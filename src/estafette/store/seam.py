@@ -271,6 +271,10 @@ class Store(Protocol):
     async def retry_now(self, now: int, message_id: int | None = None, domain: str | None = None, account_id: int | None = None) -> int:
         """Make waiting messages due at once; returns how many."""
 
+    async def cancel(self, message_id: int, account_id: int | None, now: int, why: str) -> bool:
+        """A message that waits for its first attempt is never attempted: BLOCKED (mailjet, cancelled), with `why` in its timeline. False when there is none
+        such (of that account), or it is held for its attempt or was tried."""
+
     async def audit(self, account_id: int | None = None) -> Audit: ...
 
     # -- accounts -----------------------------------------------------------------------------------------------------------

@@ -66,6 +66,9 @@ UPDATE queue SET due_at = $1 WHERE owner = 0 AND due_at > $1
   AND (CAST($2 AS BIGINT) IS NULL OR message_id = $2) AND (CAST($3 AS TEXT) IS NULL OR domain = $3)
   AND (CAST($4 AS BIGINT) IS NULL OR account_id = $4)
 RETURNING message_id, account_id
+-- name: cancel
+-- Only what nobody holds and nobody tried.
+DELETE FROM queue WHERE message_id = $1 AND owner = 0 AND attempts = 0 AND (CAST($2 AS BIGINT) IS NULL OR account_id = $2) RETURNING account_id
 -- name: audit_accepted
 SELECT COALESCE(SUM(count), 0) FROM event WHERE kind = 'accepted' AND (CAST($1 AS BIGINT) IS NULL OR account_id = $1)
 -- name: audit_final
