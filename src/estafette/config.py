@@ -23,6 +23,7 @@ from estafette.quantities import (
     HOSTNAME,
     INTEGER,
     MAILBOX,
+    NETWORK,
     NUMBER,
     PATH,
     SIZE,
@@ -220,6 +221,18 @@ class Blocking:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhooks:
+    """Events that are told to your customers' web servers."""
+
+    allowed_networks: tuple[str, ...] = setting(
+        list_of(NETWORK),
+        [],
+        "Networks that a customer's web address may lead into although they are not public: 10.0.0.0/8 for servers beside this one, 127.0.0.0/8 for a try. "
+        "Empty: public addresses only, so that nobody outside reaches what stands inside.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Secrets:
     """The key that seals the private keys in the database, so that a copy of the database alone signs nothing."""
 
@@ -263,6 +276,7 @@ class Config:
     inbound: Inbound = field(default_factory=Inbound)
     delivery: Delivery = field(default_factory=Delivery)
     blocking: Blocking = field(default_factory=Blocking)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     secrets: Secrets = field(default_factory=Secrets)
     limits: Limits = field(default_factory=Limits)
     log: Log = field(default_factory=Log)

@@ -25,7 +25,7 @@ def configure(level: str = "info", format: str = "text", stream: TextIO | None =
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
-    for chatty in ("asyncio", "uvicorn", "uvicorn.error", "uvicorn.access"):
+    for chatty in ("asyncio", "httpx2", "httpcore2", "uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 
 

@@ -165,3 +165,11 @@ def hide_auth(line: bytes) -> bytes:
     if words and words[0].upper() == b"AUTH" and len(words) > 2:
         return b" ".join([*words[:2], HIDDEN.encode()])
     return line.rstrip(b"\r\n")
+
+
+# -- customers are told -----------------------------------------------------------------------------------------------------
+
+
+def webhook_suspended(webhook: int, account: int, url: str, trouble: str) -> None:
+    """An endpoint failed for a day: its backup is told, if it has one."""
+    _say(logging.WARNING, "webhook suspended", webhook=webhook, account=account, url=url, trouble=trouble)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,3 +203,58 @@ class Segment:
     description: str = ""
     created_at: int = 0
     deleted_at: int | None = None
+WEBHOOK_TYPES: Final = ("open", "click", "bounce", "spam", "blocked", "unsub", "sent")
+"""What events are called towards customers (contract section 4.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A customer's endpoint for one type of events."""
+
+    id: int
+    account_id: int
+    event_type: str  # one of WEBHOOK_TYPES
+    is_backup: bool  # gets the events while the primary one is suspended
+    url: str
+    version: int = 1  # 1: one object per call; 2: an array, at most once a second
+    created_at: int = 0
+    failures: int = 0  # calls that failed since the last that succeeded
+    failing_since: int = 0  # the first of them, 0 = healthy
+    paused_until: int = 0  # no call before then
+    suspended_at: int = 0  # 0 = alive
+    trouble: str = ""  # what the last failure was
+
+    @property
+    def is_alive(self) -> bool:
+        """Not suspended."""
+        return not self.suspended_at
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One event on its way to one webhook."""
+
+    webhook_id: int
+    event_id: int
+    message_id: int
+    payload: str  # JSON object
+    id: int = 0  # 0 = not yet in the store
+    attempts: int = 0
+    queued_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookCall:
+    """One call of a webhook, as the delivery log keeps it."""
+
+    webhook_id: int
+    account_id: int
+    url: str  # without user and password
+    at: int
+    status: int  # 0 = no answer
+    trouble: str  # "" = it succeeded
+    duration_ms: int
+    event_ids: tuple[int, ...]
+    body: str  # what was sent; bounded
+    answer: str  # beginning of what came back
+    id: int = 0

@@ -151,6 +151,15 @@ def read_url(value: object) -> str:
     return text
 
 
+def read_network(value: object) -> str:
+    """A network such as 10.0.0.0/8, or one address."""
+    text = read_text(value)
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise ValueError(f'must be a network such as "10.0.0.0/8", not "{text}"') from None
+
+
 def read_database_url(value: object) -> str:
     """ "sqlite:///relative/path.db", "sqlite:////absolute/path.db" or "postgresql://user@host/db". The text is never echoed: it may hold a password."""
     text = read_text(value)
@@ -193,6 +202,7 @@ NUMBER: Final = Kind("number", "0.1", read_number)
 DURATION: Final = Kind("duration", '"5m"', read_duration, "_s")
 SIZE: Final = Kind("size", '"25MB"', read_size, "_bytes")
 ADDRESS: Final = Kind("IP address", '"192.0.2.1"', read_address)
+NETWORK: Final = Kind("network", '"10.0.0.0/8"', read_network)
 ENDPOINT: Final = Kind("address:port", '"127.0.0.1:2525"', read_endpoint)
 HOSTNAME: Final = Kind("domain name", '"mail.example.com"', read_hostname)
 MAILBOX: Final = Kind("e-mail address", '"fbl@example.com"', read_mailbox)

@@ -20,6 +20,7 @@ from estafette.accept.limits import Bucket, Budget
 from estafette.accept.submit import SubmitDoor
 from estafette.api.desk import Desk, Endpoint, answer, guarded
 from estafette.api.errors import Problem, entry
+from estafette.api.feed import again, calls, feed
 from estafette.api.message import history, message, messages, unknown_resource
 from estafette.api.own import cancel, raw
 from estafette.api.send import send, send_v3
@@ -72,6 +73,9 @@ def make_app(
             _route("/v3/REST/message", _v3(desk, messages), "GET"),
             _route("/v3/REST/message/{id}", _v3(desk, message), "GET"),
             _route("/v3/REST/messagehistory/{id}", _v3(desk, history), "GET"),
+            _route("/v1/estafette/events", _v31(desk, feed), "GET"),
+            _route("/v1/estafette/events/{id}/again", _v31(desk, again), "POST"),
+            _route("/v1/estafette/webhook-calls", _v31(desk, calls), "GET"),
             _route("/v3/REST/{resource:path}", _v3(desk, unknown_resource), "GET", "POST", "PUT", "DELETE"),
         ],
         exception_handlers={HTTPException: failed},

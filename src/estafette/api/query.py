@@ -31,10 +31,10 @@ def read_query(pairs: Iterable[tuple[str, str]]) -> ListQuery:
     given: dict[str, str] = {}
     for name, value in pairs:
         given.setdefault(name.lower(), value)
-    limit = _number(given, "limit", DEFAULT_LIMIT, 10**9)
+    limit = number(given, "limit", DEFAULT_LIMIT, 10**9)
     return ListQuery(
         limit=min(limit, MAX_LIMIT) or MAX_LIMIT,
-        offset=_number(given, "offset", 0, MAX_OFFSET),
+        offset=number(given, "offset", 0, MAX_OFFSET),
         is_count_only=_flag(given, "countonly"),
         custom_id=_text(given, "customid"),
         has_subject=_flag(given, "showsubject"),
@@ -50,7 +50,8 @@ def message_id_of(text: str) -> int | None:
     return number if 0 < number <= MAX_MESSAGE_ID else None
 
 
-def _number(given: dict[str, str], name: str, default: int, highest: int) -> int:
+def number(given: dict[str, str], name: str, default: int, highest: int) -> int:
+    """A whole number of the query. Raises CallRefused."""
     text = given.get(name, "").strip()
     if not text:
         return default

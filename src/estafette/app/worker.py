@@ -27,6 +27,7 @@ from estafette.accept.reception import Reception
 from estafette.accept.smtp import SubmissionProtocol
 from estafette.accept.submit import NOWHERE, SubmitDoor
 from estafette.api.app import make_app
+from estafette.app.beside import Beside
 from estafette.app.sockets import BACKLOG, Listener
 from estafette.app.wake import Bell
 from estafette.clock import SECOND_US, Clock, SystemClock
@@ -50,7 +51,6 @@ from estafette.prepare.tokens import OpenMode
 from estafette.prepare.tracking import Tracking
 from estafette.queue.paths import Place
 from estafette.queue.retry import RetryPlan
-from estafette.stats.folder import Folder
 from estafette.status.blocking import StatusPolicy
 from estafette.store.opening import open_store
 from estafette.store.seam import Store, StoreFault, Worker
@@ -122,16 +122,14 @@ async def _work(config: Config, post: Post, clock: Clock, store: Store, stopping
     engine = _engine(config, clock, store, me, bell, signers, keyring, logs) if delivers else None
     doors = await _doors(config, post, clock, store, me, engine, bell, keyring)
     bell.listen(engine.hear if engine is not None else _nothing)
-    beside = [asyncio.create_task(Folder(store, clock, me.id).run())]
+    beside = await Beside.start(config, clock, store, me.id)
     working = asyncio.create_task(engine.run() if engine is not None else _stay_alive(store, clock, me, config.server.lease_s, logs))
     post.report(me.id)
     told = asyncio.create_task(stopping.wait())
     await asyncio.wait([working, told], return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
     within_s = config.server.drain_within_s
-    for task in beside:
-        task.cancel()
-    await asyncio.wait(beside, timeout=within_s)
+    await beside.stop(within_s)
     if engine is not None:
         await asyncio.gather(doors.close(within_s), engine.drain(within_s))
         await engine.end()

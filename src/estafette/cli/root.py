@@ -11,6 +11,7 @@ from estafette.cli.messages import message
 from estafette.cli.queue import audit, block, queue, stats
 from estafette.cli.running import check, demo, doctor, serve
 from estafette.cli.shaping import shaping
+from estafette.cli.webhooks import webhook
 
 _CODES = "\n".join(f"    {code}  {meaning}" for code, meaning in EXIT_CODES.items())
 
@@ -34,7 +35,7 @@ def root(config_path: str | None) -> None:
     """
 
 
-for command in (serve, demo, check, doctor, account, key, domain, sender, message, queue, block, stats, audit, bounce, reply, shaping):
+for command in (serve, demo, check, doctor, account, key, domain, sender, message, queue, block, stats, audit, bounce, reply, shaping, webhook):
     root.add_command(command)
 for waiting in (queue_held, queue_release, queue_drop):
     queue.add_command(waiting)

@@ -35,6 +35,7 @@ from estafette.store.held import Held
 from estafette.store.seam import Audit, Policy, SiteBacklog, Waiting, Want, Worker
 from estafette.store.statistics import Statistics
 from estafette.store.templates import Templates
+from estafette.store.webhooks import Webhooks
 
 
 class Database:
@@ -43,6 +44,7 @@ class Database:
     def __init__(self, driver: Driver, policy: Policy) -> None:
         self.driver = driver
         self.statistics = Statistics(driver)
+        self.webhooks = Webhooks(driver)
         self._policy = policy
         self.templates = Templates(driver)
         self.held = Held(driver, policy)

@@ -167,9 +167,11 @@ def expire(now: int, limit: int, policy: Policy) -> Unit[int]:
         reply = "given up: the deadline passed before any attempt succeeded"
         removed.append((message_id,))
         settled.append((message_id, after.value, related_to or "system", error or "system issue", attempts, now, site))
-        facts = {"attempt": attempts, "stage": "deadline", "error_related_to": related_to, "error": error} | as_found(State(state), attempts, site, site)
+        blocks_address = attempts > 0 and related_to not in ("", "system")
+        facts = {"attempt": attempts, "stage": "deadline", "error_related_to": related_to, "error": error, "blocks_address": int(blocks_address) or "",
+                 **as_found(State(state), attempts, site, site)}  # fmt: skip
         events.append((account_id, message_id, now, EventKind.SOFT_BOUNCED.value, 1, reply, encode_data(facts)))
-        if attempts and related_to not in ("", "system"):
+        if blocks_address:
             blocks.append((account_id, address_key, "", BlockCause.SOFT_BOUNCE.value, now, policy.block_until(BlockCause.SOFT_BOUNCE, now), message_id, reply))
     for name, batch in (("queue_remove", removed), ("message_settle", settled), ("event_put", events), ("block_put", blocks)):
         if batch:

@@ -40,6 +40,7 @@ from estafette.store.templates import Templates
 
 if TYPE_CHECKING:
     from estafette.store.statistics import Statistics
+    from estafette.store.webhooks import Webhooks
 
 
 class StoreFault(Exception):
@@ -154,6 +155,7 @@ class Store(Protocol):
     contacts: Contacts
     contact_jobs: ContactJobs
     statistics: "Statistics"  # counters, and those who follow the event table
+    webhooks: "Webhooks"
 
     @property
     def held(self) -> HeldShelf: ...

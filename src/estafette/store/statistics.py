@@ -111,7 +111,7 @@ class Statistics:
         return [RecipientCount(key, State(state), marks, count, last_at) for key, state, marks, count, last_at in rows]
 
 
-def _view(row: Row) -> EventView:
+def event_view(row: Row) -> EventView:
     event: Event = event_of_row(row)
     recipient, submission_id, door, author, subject, campaign_id, campaign, custom_id, options, sent_at = row[9:]
     if submission_id is None:
@@ -123,7 +123,7 @@ def _view(row: Row) -> EventView:
 def views(after: Position, limit: int, account_id: int | None) -> Unit[tuple[list[EventView], Position]]:
     name, tail = ("event_views", ()) if account_id is None else ("event_views_of", (account_id,))
     rows = yield Rows(name, (after[1], after[0], limit, *tail))
-    return [_view(row) for row in rows], ((rows[-1][8], rows[-1][0]) if rows else after)
+    return [event_view(row) for row in rows], ((rows[-1][8], rows[-1][0]) if rows else after)
 
 
 def position(follower: str) -> Unit[Position]:

@@ -1,0 +1,40 @@
+"""What a worker runs beside mail: those who follow the event table. Each works in one process at a time; mail waits for none of them."""
+
+import asyncio
+
+from estafette.api.webhooks.signing import SECRET_NAME
+from estafette.api.webhooks.telling import Calling, Teller
+from estafette.clock import Clock
+from estafette.config import Config
+from estafette.stats.folder import Folder
+from estafette.store.seam import Store
+from estafette.webcall import WebCaller
+from estafette.webguard import read_network
+
+
+def caller_of(config: Config) -> WebCaller:
+    """What calls customers' web addresses."""
+    return WebCaller([read_network(text) for text in config.webhooks.allowed_networks])
+
+
+class Beside:
+    """The followers of one worker process."""
+
+    def __init__(self, caller: WebCaller, tasks: list[asyncio.Task[None]]) -> None:
+        self._caller = caller
+        self._tasks = tasks
+
+    @classmethod
+    async def start(cls, config: Config, clock: Clock, store: Store, worker_id: int) -> "Beside":
+        """Begin to follow. Raises StoreFault."""
+        caller = caller_of(config)
+        calling = Calling(caller, clock, await store.secret(SECRET_NAME, clock.token_bytes(32)))
+        runs = (Folder(store, clock, worker_id).run(), Teller(store, calling, worker_id).run())
+        return cls(caller, [asyncio.create_task(run) for run in runs])
+
+    async def stop(self, within_s: float) -> None:
+        """End; what was not written is done again by whoever follows next."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks, timeout=within_s)
+        self._caller.close()
