@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-.PHONY: run test lint simulate bench clean
+.PHONY: run test lint simulate faults bench clean
 
 $(VENV)/.run: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -27,6 +27,9 @@ lint: $(VENV)/.test
 SEEDS ?= 1000
 simulate: $(VENV)/.test  ## the whole platform in simulated time, SEEDS lives of it; a failing one is made small and its story told
 	$(BIN)/python -m tests.simulation.run --seeds $(SEEDS) $(ARGS)
+
+faults: $(VENV)/.test  ## the long form of tests/faults: hundreds of kills, a million queued messages; half an hour
+	ESTAFETTE_FAULTS=long $(BIN)/pytest -q -n 0 -s tests/faults $(ARGS)
 
 bench: $(VENV)/.test  ## compare with Postfix and Postfix + OpenDKIM in one run (needs those Debian packages)
 	$(BIN)/python -m bench.relay $(ARGS)

@@ -56,7 +56,7 @@ SHELL: dict[str, set[str]] = {
     "api": {"app.py", "body.py", "desk.py", "feed.py", "message.py", "own.py", "send.py", "webhooks/telling.py"},
     "web": set(),
     "cli": {
-        "accounts.py", "examining.py", "explaining.py", "ground.py", "held.py", "messages.py", "printing.py",
+        "accounts.py", "backup.py", "examining.py", "explaining.py", "ground.py", "held.py", "messages.py", "printing.py",
         "queue.py", "reasons.py", "reference.py", "running.py", "shaping.py", "webhooks.py",
     },
 }

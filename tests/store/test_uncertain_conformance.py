@@ -176,3 +176,17 @@ async def test_a_message_that_certainly_failed_is_not_delivered_by_a_stray_repor
     await store.settle(Settlement(claim, replace(BROKEN, is_uncertain=False)))
     assert await store.record(1, EventKind.OPENED, LATER, "", {}, Reason()) is None
     assert await kinds(store, 1) == [A, EventKind.DEFERRED, EventKind.NOTE]
+
+
+async def test_a_restored_queue_is_held_whoever_seemed_to_have_it(store: Database, account: Account) -> None:
+    await put(store, account, 1, 2, 3)
+    lost = await store.join("lost", NOW, NOW + DAY_US)
+    await store.claim(lost.id, [Want("mx", (1,) * LANES)], NOW)
+    assert await store.held.hold_restored(LATER) == 3
+    assert await store.held.hold_restored(LATER) == 0
+    assert await store.workers() == []
+    assert [m.message_id for m in await store.held.list()] == [1, 2, 3]
+    assert [(await kinds(store, n))[1:] for n in (1, 2, 3)] == [[U]] * 3
+    assert (await store.join("new", LATER, LATER + DAY_US)).id > lost.id + 1_000_000
+    assert await claimable(store, LATER + DAY_US) == []
+    assert await store.audit() == Audit(3, 0, 3)

@@ -4,6 +4,7 @@ import click
 
 from estafette import __version__
 from estafette.cli.accounts import account, domain, key, sender
+from estafette.cli.backup import backup, restore
 from estafette.cli.explaining import bounce, reply
 from estafette.cli.ground import EXIT_CODES
 from estafette.cli.held import queue_drop, queue_held, queue_release
@@ -35,7 +36,8 @@ def root(config_path: str | None) -> None:
     """
 
 
-for command in (serve, demo, check, doctor, account, key, domain, sender, message, queue, block, stats, audit, bounce, reply, shaping, webhook):
+for command in (serve, demo, check, doctor, account, key, domain, sender, message, queue, block, stats, audit, bounce, reply, shaping, webhook,
+                backup, restore):  # fmt: skip
     root.add_command(command)
 for waiting in (queue_held, queue_release, queue_drop):
     queue.add_command(waiting)

@@ -92,6 +92,8 @@ _KNOWN_BY = {"person": "", "flight log": "; the worker that sent it disappeared 
 
 def _unknown(e: Event) -> str:
     """Why it is not known whether the mail arrived."""
+    if e.data.get("restored"):
+        return "the database was put back to an earlier point, and whether the mail was sent since is not known"
     if "worker" not in e.data:
         return "the mail was sent and no answer came"
     if e.data.get("guess"):

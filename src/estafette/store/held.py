@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from estafette.model import EventKind, Flight, State
+from estafette.model import AfterUncertain, EventKind, Flight, State
 from estafette.store.driver import Driver
 from estafette.store.mail_in import encode_data
 from estafette.store.mail_out import as_found, ways
@@ -11,6 +11,8 @@ from estafette.store.unit import Many, Row, Rows, Unit
 
 GIVEN_UP = "dropped by a person: whether the receiving server took it is not known"
 ARRIVED = "a person says that it arrived"
+BATCH = 500
+SKIPPED_IDS = 1_000_000
 
 
 class Held:
@@ -28,6 +30,14 @@ class Held:
 
     async def drop(self, message_ids: Sequence[int], now: int, *, is_delivered: bool) -> int:
         return await self._driver.write(lambda: drop(message_ids, now, is_delivered, self._policy))
+
+
+    async def hold_restored(self, now: int) -> int:
+        count = 0
+        await self._driver.write(forget_workers)
+        while held_now := await self._driver.write(lambda: hold_some(now, self._policy)):
+            count += held_now
+        return count
 
 
 def held(account_id: int | None, after: int, limit: int) -> Unit[list[HeldMessage]]:
@@ -88,7 +98,8 @@ def given_back(rows: Sequence[Row], worker_id: int, now: int, flights: Sequence[
     if taken or unknown:
         site_of = yield from _sites(row[0] for row in rows)
         yield from _taken(taken, site_of, policy)
-        yield from _uncertain(unknown, site_of, worker_id, now, known is None, policy)
+        way_of = yield from ways(row[0] for row in unknown)
+        yield from _uncertain(unknown, site_of, way_of, {"worker": worker_id, "guess": int(known is None) or ""}, now, policy)
 
 
 def _taken(found: Sequence[tuple[Row, Flight]], site_of: dict[int, str], policy: Policy) -> Unit[None]:
@@ -106,16 +117,31 @@ def _taken(found: Sequence[tuple[Row, Flight]], site_of: dict[int, str], policy:
         yield Many(name, batch)
 
 
-def _uncertain(rows: Sequence[Row], site_of: dict[int, str], worker_id: int, now: int, is_guess: bool, policy: Policy) -> Unit[None]:
-    way_of = yield from ways(row[0] for row in rows)
+def _uncertain(rows: Sequence[Row], site_of: dict[int, str], way_of: dict[int, AfterUncertain], facts: dict[str, str | int], now: int,
+               policy: Policy) -> Unit[None]:  # fmt: skip
     queue, settled, events = [], [], []
     for message_id, account_id, attempts, _, due_at, queue_site in rows:
         way, before = way_of[message_id], site_of[message_id]
         site = before or queue_site
         owner, again_at = policy.resume(way, now, due_at)
-        data: dict[str, str | int] = {"attempt": attempts + 1, "worker": worker_id, "way": way.value, "guess": int(is_guess) or "", "retry_at": again_at}
+        data = {"attempt": attempts + 1, **facts, "way": way.value, "retry_at": again_at}
         queue.append((message_id, owner, attempts + 1, again_at))
         settled.append((message_id, State.DEFERRED.value, "", "", attempts + 1, now, site))
         events.append((account_id, message_id, now, EventKind.UNCERTAIN.value, 1, "", encode_data(data | as_found(State.SENT, attempts, before, site))))
     for name, batch in (("queue_uncertain", queue), ("message_settle", settled), ("event_put", events)):
         yield Many(name, batch)
+
+
+def forget_workers() -> Unit[None]:
+    """Of a database that was restored: nobody whom it knows is alive, and the numbers that were given out since are not given again."""
+    yield Many("worker_forget", [()])
+    yield Many("worker_skip_ids", [(SKIPPED_IDS,)])
+
+
+def hold_some(now: int, policy: Policy) -> Unit[int]:
+    """Hold the next messages of a restored queue; 0: there are no more."""
+    rows = yield Rows("queue_not_held", (BATCH,))
+    if rows:
+        site_of = yield from _sites(row[0] for row in rows)
+        yield from _uncertain(rows, site_of, dict.fromkeys((row[0] for row in rows), AfterUncertain.HOLD), {"restored": 1}, now, policy)
+    return len(rows)

@@ -144,6 +144,9 @@ class HeldShelf(Protocol):
     async def release(self, message_ids: Sequence[int], now: int) -> int:
         """Try them again; returns how many were held."""
 
+    async def hold_restored(self, now: int) -> int:
+        """Of a database that was put back to an earlier point: every message in the queue may have been sent since, and is held; returns how many."""
+
     async def drop(self, message_ids: Sequence[int], now: int, *, is_delivered: bool) -> int:
         """Never try them again: they arrived, as a person says, or are given up; returns how many were held."""
 

@@ -18,3 +18,11 @@ SELECT message_id, attempts FROM queue WHERE owner <= 0 AND uncertain > 0 AND me
 SELECT message_id, attempts FROM queue WHERE owner <= 0 AND uncertain > 0 AND message_id IN {ints:$1} ORDER BY message_id FOR UPDATE
 -- name: queue_uncertain
 UPDATE queue SET owner = $2, attempts = $3, due_at = $4, uncertain = uncertain + 1 WHERE message_id = $1
+-- name: queue_not_held
+SELECT message_id, account_id, attempts, claims, due_at, site FROM queue WHERE owner <> -1 ORDER BY message_id LIMIT $1
+-- name: worker_forget
+DELETE FROM worker
+-- name: worker_skip_ids (sqlite)
+UPDATE worker_id SET next = next + $1
+-- name: worker_skip_ids (postgres)
+SELECT setval('worker_id', nextval('worker_id') + $1)
