@@ -233,6 +233,14 @@ class Webhooks:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long what is finished is kept; an account may say otherwise. Counters and the block list are kept."""
+
+    content_days: int = setting(INTEGER, 45, "Days that the content of a finished mail is kept.", low=0, high=36_500)
+    event_days: int = setting(INTEGER, 395, "Days that messages and their events are kept.", low=1, high=36_500)
+
+
+@dataclass(frozen=True, slots=True)
 class Secrets:
     """The key that seals the private keys in the database, so that a copy of the database alone signs nothing."""
 
@@ -277,6 +285,7 @@ class Config:
     delivery: Delivery = field(default_factory=Delivery)
     blocking: Blocking = field(default_factory=Blocking)
     webhooks: Webhooks = field(default_factory=Webhooks)
+    retention: Retention = field(default_factory=Retention)
     secrets: Secrets = field(default_factory=Secrets)
     limits: Limits = field(default_factory=Limits)
     log: Log = field(default_factory=Log)

@@ -124,6 +124,11 @@ def visits_lost(visits: int, why: str) -> None:
     _say(logging.ERROR, "visits lost", visits=visits, why=why)
 
 
+def swept(contents: int, messages: int) -> None:
+    """Retention took away contents of mails, and messages with their events."""
+    _say(logging.INFO, "swept", contents=contents, messages=messages)
+
+
 # -- workers and faults -----------------------------------------------------------------------------------------------------
 
 

@@ -117,6 +117,7 @@ class Account:
     rate_per_s: int = 0  # accepted messages per second; 0 = no limit
     failure_reports: bool = False  # RFC 3464 reports to the submitter's reverse-path
     after_uncertain: AfterUncertain = AfterUncertain.REPEAT
+    hides_client: bool = False  # who handed the mail over is left out of Received; known of accounts that are logged in
 
 
 @dataclass(frozen=True, slots=True)

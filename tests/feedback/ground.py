@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from estafette.clock import DAY_US, SECOND_US, ManualClock
+from estafette.feedback.permissions import Permissions
 from estafette.mail.token import Keyring, make_return_path
 from estafette.model import LANES, Account, Claimed, Door, Event, NewMessage, Options, Outcome, OutcomeKind, Settlement, State, Submission
 from estafette.prepare import tokens
@@ -84,6 +85,15 @@ def unsubscribe_address(number: int, keyring: Keyring = KEYRING) -> str:
 
 def click(number: int, account_id: int = 1, link: int = 0, url: str = "https://shop.example/a?b=c", keyring: Keyring = KEYRING) -> str:
     return _token(tokens.Sealer(keyring, account_id, "").click(link, url), number)
+
+
+def campaign_click(campaign: str) -> str:
+    """A link of a mail of that campaign."""
+    return _token(tokens.Sealer(KEYRING, 1, campaign).click(0, "https://shop.example/"), 1)
+
+
+def permissions(ground: Ground) -> Permissions:
+    return Permissions(ground.store.privacy, ground.clock)
 
 
 def pixel(number: int, account_id: int = 1, mode: tokens.OpenMode = tokens.OpenMode.FULL, keyring: Keyring = KEYRING) -> str:

@@ -7,13 +7,15 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
+from estafette.feedback.permissions import revoked_of
 from estafette.feedback.routes import feedback_routes
 from estafette.feedback.unsubscribing import Unsubscribing
 from estafette.feedback.visits import PIXEL, Limits, Visits
 from estafette.model import Mark, Record, Recorded, State
-from estafette.prepare.tokens import TRAP_LINK, OpenMode
+from estafette.prepare.tokens import TRAP_LINK, OpenMode, read_click
+from estafette.store.privacy import Revocation, StoredConsent
 from estafette.store.seam import StoreFault
-from tests.feedback.ground import BROWSER, FOREIGN, KEYRING, Ground, click, flipped, pixel, unsubscribe
+from tests.feedback.ground import BROWSER, FOREIGN, KEYRING, Ground, campaign_click, click, flipped, permissions, pixel, unsubscribe
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
@@ -43,7 +45,7 @@ def client_of(visits: Visits, unsubscribing: Unsubscribing, peer: str = "203.0.1
 
 @pytest.fixture
 async def web(ground: Ground) -> AsyncIterator[httpx2.AsyncClient]:
-    visits = Visits(ground.store, ground.clock, KEYRING, country_of=lambda address: "FR" if address.startswith("203.") else "")
+    visits = Visits(ground.store, permissions(ground), ground.clock, KEYRING, country_of=lambda address: "FR" if address.startswith("203.") else "")
     async with client_of(visits, Unsubscribing(ground.store, ground.clock, KEYRING)) as client:
         yield client
     await visits.close(5)
@@ -159,7 +161,7 @@ async def test_a_pixel_that_may_leave_only_a_date_leaves_no_event(ground: Ground
 async def test_a_visit_may_overtake_the_end_of_its_attempt(ground: Ground) -> None:
     await ground.deliver(1, settle=False)
     store = Troubled(ground, failures=0)
-    visits = Visits(store, ground.clock, KEYRING)
+    visits = Visits(store, permissions(ground), ground.clock, KEYRING)
     async with client_of(visits, Unsubscribing(store, ground.clock, KEYRING)) as web:
         visit = asyncio.create_task(web.get(f"/o/{pixel(1)}"))
         await store.was_early.wait()
@@ -236,7 +238,7 @@ async def test_an_unsubscribe_holds_even_when_the_mail_is_not_delivered_as_far_a
 async def test_the_reader_does_not_wait_for_a_store_in_trouble_and_nothing_is_lost(ground: Ground) -> None:
     await ground.deliver(1)
     broken = Troubled(ground, 3)
-    visits = Visits(broken, ground.clock, KEYRING, limits=Limits(answer_within_s=0.05))
+    visits = Visits(broken, permissions(ground), ground.clock, KEYRING, limits=Limits(answer_within_s=0.05))
     async with client_of(visits, Unsubscribing(broken, ground.clock, KEYRING)) as web:
         assert (await web.get(f"/c/{click(1)}")).status_code == 302
         assert await ground.events(1) == []
@@ -248,9 +250,60 @@ async def test_the_reader_does_not_wait_for_a_store_in_trouble_and_nothing_is_lo
 
 async def test_memory_is_bounded(ground: Ground) -> None:
     await ground.deliver(1)
-    visits = Visits(Troubled(ground, 1), ground.clock, KEYRING, limits=Limits(waiting=5, answer_within_s=0.01))
+    visits = Visits(Troubled(ground, 1), permissions(ground), ground.clock, KEYRING, limits=Limits(waiting=5, answer_within_s=0.01))
     async with client_of(visits, Unsubscribing(ground.store, ground.clock, KEYRING)) as web:
         answers = await asyncio.gather(*(web.get(f"/o/{pixel(1)}") for _ in range(8)))
     assert {a.status_code for a in answers} == {200}
     await visits.close(5)
     assert len(await ground.events(1)) + visits.lost == 8 and visits.lost == 3
+
+
+# -- consent, the date alone, links taken back -------------------------------------------------------------------------------
+
+
+async def test_a_withdrawn_consent_stops_the_pixels_of_mail_already_sent(ground: Ground, web: httpx2.AsyncClient) -> None:
+    await ground.deliver(1, 2)
+    say = ground.store.privacy.set_consent
+    await say(ground.account.id, StoredConsent("r1@dest.example", opens=False, clicks=True, source="letter", at=1))
+    for number in (1, 2):
+        assert (await web.get(f"/o/{pixel(number)}")).content == PIXEL
+        assert (await web.get(f"/c/{click(number)}")).status_code == 302
+    assert (await ground.kinds(1), await ground.kinds(2)) == (["clicked"], ["opened", "clicked"])
+    await say(ground.account.id, StoredConsent("r1@dest.example", opens=True, clicks=False, source="form", at=2))
+    assert (await web.get(f"/c/{click(1)}")).status_code == 302
+    assert (await web.get(f"/o/{pixel(1)}")).status_code == 200
+    assert await ground.kinds(1) == ["clicked", "opened"]
+
+
+async def test_the_date_of_the_last_opening_is_all_that_is_kept(ground: Ground, web: httpx2.AsyncClient) -> None:
+    await ground.deliver(1, 2)
+    token = pixel(1, mode=OpenMode.LAST_DATE)
+    assert (await web.get(f"/o/{token}")).content == PIXEL
+    first = await ground.store.privacy.last_open(ground.account.id, "r1@dest.example")
+    ground.clock.advance(3 * 86_400)
+    await web.get(f"/o/{token}")
+    last = await ground.store.privacy.last_open(ground.account.id, "r1@dest.example")
+    assert first is not None and last is not None and len(first) == 10 and first < last
+    assert await ground.events(1) == [] and await ground.state(1) == (State.DELIVERED, 0)
+    await ground.store.privacy.set_consent(ground.account.id, StoredConsent("r2@dest.example", opens=False, clicks=False, source="", at=1))
+    await web.get(f"/o/{pixel(2, mode=OpenMode.LAST_DATE)}")
+    assert await ground.store.privacy.last_open(ground.account.id, "r2@dest.example") is None
+
+
+@pytest.mark.parametrize(("kind", "value"), [("host", "shop.example"), ("host", "example"), ("link", "https://shop.example/a?b=c")])
+async def test_a_link_that_was_taken_back_leads_nowhere(ground: Ground, web: httpx2.AsyncClient, kind: str, value: str) -> None:
+    await ground.deliver(1)
+    revoked = await ground.store.privacy.revoke(ground.account.id, kind, value, "taken over", 1)
+    answer = await web.get(f"/c/{click(1)}", headers={"accept-language": "fr"})
+    assert (answer.status_code, answer.headers.get("location")) == (410, None) and "retiré" in answer.text
+    assert (await web.get(f"/c/{click(1, url='https://myshop.examples/')}")).status_code == 302
+    assert await ground.kinds(1) == ["clicked"]
+    assert await ground.store.privacy.restore(ground.account.id, revoked.id, 2)
+    ground.clock.advance(10)
+    assert (await web.get(f"/c/{click(1)}")).status_code == 302
+
+
+def test_a_revoked_campaign_covers_its_links_only() -> None:
+    revoked = revoked_of([Revocation(1, "campaign", "may", "", 1)])
+    links = [read_click(campaign_click(name), KEYRING) for name in ("may", "june", "")]
+    assert [link is not None and revoked.covers(link) for link in links] == [True, False, False]

@@ -70,3 +70,8 @@ def test_a_loop_is_a_hundred_hops(count: int, expected: bool) -> None:
 def test_what_is_taken_off(name: str, ours: bool) -> None:
     raw = f"A: 1\r\n{name}: x\r\n folded\r\nB: 2\r\n\r\nbody".encode()
     assert without(raw, read_header(raw), is_ours_to_strip) == (b"A: 1\r\nB: 2\r\n\r\nbody" if ours else raw)
+
+
+def test_the_client_can_be_left_out() -> None:
+    field = received("", "", "relay.test", "ESMTPSA", 0x1234, 1_700_000_000_000_000).decode()
+    assert field == "Received: by relay.test with ESMTPSA id 1234;\r\n\tTue, 14 Nov 2023 22:13:20 +0000\r\n"

@@ -140,7 +140,8 @@ class SubmitDoor:
                 )
             )  # fmt: skip
         first = messages[0].id
-        received = trace.received(request.hello, request.peer, self._hostname, request.protocol, first, now)
+        hello, peer = ("", "") if request.account.hides_client else (request.hello, request.peer)
+        received = trace.received(hello, peer, self._hostname, request.protocol, first, now)
         content = accepted_content(request.raw, request.examined.header, received, f"{first:x}@{self._hostname}", now)
         return Submission(
             first, request.account.id, request.door, request.reverse_path, str(request.examined.author.address), request.examined.subject,

@@ -1,9 +1,10 @@
-"""What a worker runs beside mail: those who follow the event table. Each works in one process at a time; mail waits for none of them."""
+"""What a worker runs beside mail: those who follow the event table, and retention. Each works in one process at a time; mail waits for none of them."""
 
 import asyncio
 
 from estafette.api.webhooks.signing import SECRET_NAME
 from estafette.api.webhooks.telling import Calling, Teller
+from estafette.app.retention import Sweeper
 from estafette.clock import Clock
 from estafette.config import Config
 from estafette.stats.folder import Folder
@@ -29,7 +30,7 @@ class Beside:
         """Begin to follow. Raises StoreFault."""
         caller = caller_of(config)
         calling = Calling(caller, clock, await store.secret(SECRET_NAME, clock.token_bytes(32)))
-        runs = (Folder(store, clock, worker_id).run(), Teller(store, calling, worker_id).run())
+        runs = (Folder(store, clock, worker_id).run(), Teller(store, calling, worker_id).run(), Sweeper(store, clock, worker_id, config.retention).run())
         return cls(caller, [asyncio.create_task(run) for run in runs])
 
     async def stop(self, within_s: float) -> None:

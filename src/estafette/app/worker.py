@@ -41,6 +41,7 @@ from estafette.deliver.flight_files import FlightFolder
 from estafette.deliver.membership import BEATS, LeaseLost, Membership
 from estafette.deliver.router import Router
 from estafette.deliver.signing import KeyCabinet, Workshop
+from estafette.deliver.tracking import Measures
 from estafette.feedback.inbound import Inbound, inbound_of
 from estafette.feedback.routes import feedback_routes, open_desks
 from estafette.feedback.visits import Visits
@@ -183,7 +184,7 @@ def _engine(config: Config, clock: Clock, store: Store, me: Worker, bell: Bell, 
     cabinet = KeyCabinet(store, open_vault(config, clock), clock)
     opens = OpenMode.FULL if config.tracking.opens else OpenMode.OFF
     tracking = Tracking(config.tracking.url.rstrip("/"), keyring, opens, config.tracking.clicks, unsubscribe_domain=config.inbound.domain)
-    workshop = Workshop(cabinet, clock, signers, keyring, config.inbound.domain, tracking)
+    workshop = Workshop(cabinet, clock, signers, keyring, config.inbound.domain, Measures(store.privacy, clock, tracking))
     policy = Policy(config.server.hostname, d.connect_timeout_s, d.command_timeout_s, d.data_timeout_s, d.tls)
     sending = Sending(policy, d.port, RetryPlan(d.retry_s, d.retry_jitter), sources, d.messages_per_connection, d.idle_timeout_s, d.transcripts)
     limits = Limits(config.server.lease_s, d.connections, d.max_connections)

@@ -9,6 +9,7 @@ from estafette.cli.explaining import bounce, reply
 from estafette.cli.ground import EXIT_CODES
 from estafette.cli.held import queue_drop, queue_held, queue_release
 from estafette.cli.messages import message
+from estafette.cli.privacy import consent, link, tracking
 from estafette.cli.queue import audit, block, queue, stats
 from estafette.cli.running import check, demo, doctor, serve
 from estafette.cli.shaping import shaping
@@ -36,8 +37,31 @@ def root(config_path: str | None) -> None:
     """
 
 
-for command in (serve, demo, check, doctor, account, key, domain, sender, message, queue, block, stats, audit, bounce, reply, shaping, webhook,
-                backup, restore):  # fmt: skip
+COMMANDS = (
+    serve,
+    demo,
+    check,
+    doctor,
+    account,
+    key,
+    domain,
+    sender,
+    message,
+    queue,
+    block,
+    stats,
+    audit,
+    bounce,
+    reply,
+    shaping,
+    webhook,
+    backup,
+    restore,
+    tracking,
+    consent,
+    link,
+)
+for command in COMMANDS:
     root.add_command(command)
 for waiting in (queue_held, queue_release, queue_drop):
     queue.add_command(waiting)

@@ -9,13 +9,14 @@ from typing import Final
 from estafette import maillog
 from estafette.clock import SECOND_US, Clock
 from estafette.deliver.contents import Held
+from estafette.deliver.tracking import Measures
 from estafette.mail.dkim import RSA, Pending, SigningKey, load_private_key, sign
 from estafette.mail.seven_bit import to_7bit
 from estafette.mail.smtp.client import Transaction
 from estafette.mail.token import Keyring
 from estafette.model import Claimed, Content
 from estafette.prepare.plan import Plan, make_plan, pending_signatures, transaction
-from estafette.prepare.tracking import Tracking
+from estafette.prepare.tracking import CONSENT
 from estafette.store.seam import Store
 from estafette.vault import Vault, VaultError, dkim_label
 
@@ -59,22 +60,23 @@ class Workshop:
     """Makes a mail ready for one recipient. Without an executor (simulated time) everything runs inline."""
 
     def __init__(self, cabinet: KeyCabinet, clock: Clock, executor: Executor | None, keyring: Keyring, return_domain: str,
-                 tracking: Tracking | None = None) -> None:  # fmt: skip
+                 measures: Measures | None = None) -> None:  # fmt: skip
         self._cabinet = cabinet
         self._clock = clock
         self._executor = executor
         self._keyring = keyring
         self._return_domain = return_domain
-        self._tracking = tracking
+        self._measures = measures
 
     async def transaction(self, held: Held, claim: Claimed, *, is_7bit: bool = False) -> Transaction:
         """What goes on the wire for one message; `is_7bit`: to a server that takes nothing else, so that the mail is converted when it must be.
 
-        Raises StoreFault when the keys cannot be looked up, CannotConvert for a mail without a 7-bit form.
+        Raises StoreFault when keys or consents cannot be looked up, CannotConvert for a mail without a 7-bit form.
         """
         if held.plan is None:
             keys = await self._cabinet.keys_for(held.content.account_id, held.content.author)
-            held.plan = held.plan or make_plan(held.content, keys, self._tracking)
+            tracking = await self._measures.tracking(held.content.account_id) if self._measures is not None else None
+            held.plan = held.plan or make_plan(held.content, keys, tracking)
         plan = held.plan
         if is_7bit and plan.is_8bit and not plan.needs_utf8:
             plan = held.plan_7bit = held.plan_7bit or await self._converted(held.content, plan)
@@ -86,13 +88,14 @@ class Workshop:
             raw = to_7bit(content.raw)
         else:
             raw = await asyncio.get_running_loop().run_in_executor(self._executor, to_7bit, content.raw)
-        return make_plan(replace(content, raw=raw), plan.keys, self._tracking)
+        tracking = await self._measures.tracking(content.account_id) if self._measures is not None else None
+        return make_plan(replace(content, raw=raw), plan.keys, tracking)
 
     async def _signed(self, plan: Plan, claim: Claimed) -> bytes:
         """The mail with its signatures: made once for all recipients of a submission when it is the same for all, and anew for a later retry."""
         at_s = self._clock.now_us() // SECOND_US
         if plan.is_personal:
-            copy = plan.copy_for(claim)
+            copy = plan.copy_for(claim, await self._measures.consent(claim.account_id, claim.recipient) if self._measures is not None else CONSENT)
             return b"".join([*[await self._field(key, pending) for key, pending in pending_signatures(plan, at_s, copy)], copy.head, copy.body])
         mail = plan.fresh(at_s)
         if mail is None:

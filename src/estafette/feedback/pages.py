@@ -42,6 +42,7 @@ class Page(StrEnum):
     ALREADY = "already"  # unsubscribed before: do you want to undo it?
     UNDONE = "undone"  # just subscribed again
     UNKNOWN = "unknown"  # no such link
+    REVOKED = "revoked"  # a link that its sender took back
     UNCLEAR = "unclear"  # a POST that orders nothing
     FAILED = "failed"  # we cannot store it now
 
@@ -61,6 +62,7 @@ _WORDS: Final[dict[str, dict[Page, _Words]]] = {
         Page.ALREADY: _Words("You are unsubscribed", "{recipient} gets no mailings from {author}.", "Undo: subscribe me again", "resubscribe"),
         Page.UNDONE: _Words("You are subscribed again", "{recipient} will get the mailings from {author} as before.", "Unsubscribe", "unsubscribe"),
         Page.UNKNOWN: _Words("This link is not valid", "It may have been cut off, or it is too old. Please use the link in the mail itself."),
+        Page.REVOKED: _Words("This link was withdrawn", "The sender of the mail has taken it back. It leads nowhere any more."),
         Page.UNCLEAR: _Words("Nothing was changed", "Use the button to unsubscribe {recipient} from the mailings of {author}.", "Unsubscribe", "unsubscribe"),
         Page.FAILED: _Words("Please try again later", "Your wish could not be stored just now. Nothing was changed."),
     },
@@ -70,6 +72,7 @@ _WORDS: Final[dict[str, dict[Page, _Words]]] = {
         Page.ALREADY: _Words("Vous êtes désabonné", "{recipient} ne reçoit pas les envois de {author}.", "Annuler : me réabonner", "resubscribe"),
         Page.UNDONE: _Words("Vous êtes de nouveau abonné", "{recipient} recevra les envois de {author} comme avant.", "Me désabonner", "unsubscribe"),
         Page.UNKNOWN: _Words("Ce lien n’est pas valable", "Il a peut-être été coupé, ou il est trop ancien. Utilisez le lien qui se trouve dans l’e-mail."),
+        Page.REVOKED: _Words("Ce lien a été retiré", "L’expéditeur de l’e-mail l’a désactivé. Il ne mène plus nulle part."),
         Page.UNCLEAR: _Words("Rien n’a été modifié", "Utilisez le bouton pour désabonner {recipient} des envois de {author}.", "Me désabonner", "unsubscribe"),
         Page.FAILED: _Words("Réessayez plus tard", "Votre demande n’a pas pu être enregistrée. Rien n’a été modifié."),
     },

@@ -6,6 +6,7 @@ from estafette.clock import Clock
 from estafette.config import Tracking
 from estafette.feedback.countries import open_countries
 from estafette.feedback.http import READS, Endpoint
+from estafette.feedback.permissions import Permissions
 from estafette.feedback.unsubscribing import Unsubscribing
 from estafette.feedback.visits import Visits
 from estafette.mail.token import Keyring
@@ -16,7 +17,7 @@ from estafette.store.seam import Store
 def open_desks(store: Store, clock: Clock, keyring: Keyring, tracking: Tracking = Tracking()) -> tuple[Visits, Unsubscribing]:
     """What stands behind the paths; `Visits` is to be closed before the store is. Raises CountriesError for a database that cannot be used."""
     country_of = open_countries(tracking.country_database)
-    visits = Visits(store, clock, keyring, country_of=country_of, keeps_addresses=tracking.keep_addresses)
+    visits = Visits(store, Permissions(store.privacy, clock), clock, keyring, country_of=country_of, keeps_addresses=tracking.keep_addresses)
     return visits, Unsubscribing(store, clock, keyring, keeps_addresses=tracking.keep_addresses)
 
 

@@ -27,6 +27,12 @@ class Request:
     url: str = ""  # where a link leads
     country: str = ""  # two letters, "" = unknown
     is_patient: bool = True  # the attempt may still be under way: nothing is written then
+    keeps_date_only: bool = False  # of an opening: only the date of the last one is kept
+
+
+def is_agreed(request: Request, consent: tuple[bool, bool] | None) -> bool:
+    """Whether the reader agrees (opens, clicks) to the visit being kept; None: never said anything, so what was sent holds. The hidden link measures nobody."""
+    return consent is None or request.visit.is_trap or consent[request.visit.is_click]
 
 
 def kept_address(address: str, *, is_whole: bool) -> str:

@@ -10,16 +10,17 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from estafette import maillog
-from estafette.clock import Clock
+from estafette.clock import Clock, to_iso
 from estafette.feedback import visit_records
 from estafette.feedback.http import Receive, Scope, Send, answer, answer_page, header, peer_of, token_of
 from estafette.feedback.pages import Page
+from estafette.feedback.permissions import Permissions
 from estafette.feedback.reader_kind import RECENT_US, Visit
 from estafette.feedback.targets import location
 from estafette.feedback.visit_records import Request, kept_address, shown_agent
 from estafette.mail.token import Keyring
 from estafette.model import Record, Recorded, Visited
-from estafette.prepare.tokens import TRAP_LINK, OpenMode, read_click, read_open
+from estafette.prepare.tokens import TRAP_LINK, Click, OpenMode, read_click, read_open
 from estafette.store.batch import Batcher
 from estafette.store.seam import StoreFault
 
@@ -57,9 +58,10 @@ class Limits:
 class Visits:
     """One per worker process."""
 
-    def __init__(self, store: VisitStore, clock: Clock, keyring: Keyring, *, country_of: Callable[[str], str] = lambda address: "",
+    def __init__(self, store: VisitStore, permissions: Permissions, clock: Clock, keyring: Keyring, *, country_of: Callable[[str], str] = lambda address: "",
                  keeps_addresses: bool = False, limits: Limits = Limits()) -> None:  # fmt: skip
         self._store = store
+        self._permissions = permissions
         self._clock = clock
         self._keyring = keyring
         self._country_of = country_of
@@ -76,8 +78,11 @@ class Visits:
         if found is None:
             await answer(send, 404, PIXEL, _IMAGE)
             return
-        if found.mode is OpenMode.FULL:
-            await self._keep(Request(found.message_id, found.account_id, self._visit(scope), country=self._country(scope)))
+        visit = self._visit(scope)
+        if found.mode is OpenMode.LAST_DATE:
+            visit = replace(visit, agent="", address="", kept_address="")
+        country = self._country(scope) if found.mode is OpenMode.FULL else ""
+        await self._keep(Request(found.message_id, found.account_id, visit, country=country, keeps_date_only=found.mode is OpenMode.LAST_DATE))
         await answer(send, 200, PIXEL, _IMAGE)
 
     async def clicked(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,9 +93,21 @@ class Visits:
         if found is None or target is None:
             await answer_page(scope, send, 404, Page.UNKNOWN)
             return
+        if await self._is_revoked(found):
+            await answer_page(scope, send, 410, Page.REVOKED)
+            return
         visit = replace(self._visit(scope), is_click=True, link=found.number, is_trap=found.number == TRAP_LINK)
         await self._keep(Request(found.message_id, found.account_id, visit, found.url, self._country(scope)))
         await answer(send, 302, b"", ((b"location", target), *_NO_STORE))
+
+    async def _is_revoked(self, click: Click) -> bool:
+        """A store that does not answer takes no link back: the reader is not to wait for our troubles."""
+        try:
+            async with asyncio.timeout(self._limits.answer_within_s):
+                return await self._permissions.is_revoked(click)
+        except (StoreFault, TimeoutError) as fault:
+            maillog.fault("revocations", str(click.account_id), fault)
+            return False
 
     async def close(self, within_s: float) -> None:
         """Write what waits; what a store in trouble has not taken by then is lost, and counted."""
@@ -150,5 +167,13 @@ class Visits:
         return await self._write_once(batch)
 
     async def _write_once(self, batch: Sequence[Request]) -> list[Recorded]:
-        known = await self._store.visited([r.message_id for r in batch], min(r.visit.at for r in batch) - RECENT_US)
-        return await self._store.record_many(visit_records.records(batch, known))
+        consents = await self._permissions.shelf.consents_of_messages([r.message_id for r in batch])
+        allowed = [r for r in batch if visit_records.is_agreed(r, consents.get(r.message_id))]
+        dated = [r for r in allowed if r.keeps_date_only]
+        if dated:
+            await self._permissions.shelf.opened_on([r.message_id for r in dated], to_iso(max(r.visit.at for r in dated))[:10])
+        kept = [r for r in allowed if not r.keeps_date_only]
+        known = await self._store.visited([r.message_id for r in kept], min(r.visit.at for r in kept) - RECENT_US) if kept else {}
+        written = iter(await self._store.record_many(visit_records.records(kept, known)))
+        is_kept = {id(r) for r in kept}
+        return [next(written) if id(r) in is_kept else Recorded() for r in batch]

@@ -17,10 +17,14 @@ def format_date(at_us: int) -> str:
 
 
 def received(hello: str, address: str, hostname: str, protocol: str, submission_id: int, at_us: int) -> bytes:
-    """Our Received field. `protocol` is ESMTPSA and the like (RFC 3848), or HTTP."""
+    """Our Received field. `protocol` is ESMTPSA and the like (RFC 3848), or HTTP. Without `address` it says nothing of the client (RFC 6409 8.1 lets a
+    submission server protect it): the clause `from` is left out."""
+    rest = f"by {hostname} with {protocol} id {submission_id:x};\r\n\t{format_date(at_us)}\r\n"
+    if not address:
+        return f"Received: {rest}".encode()
     hello = "".join(c for c in hello if c.isascii() and (c.isalnum() or c in ".-_[]:"))[:100] or "unknown"
     literal = f"IPv6:{address}" if ":" in address else address  # RFC 5321 4.1.3
-    return f"Received: from {hello} ([{literal}])\r\n\tby {hostname} with {protocol} id {submission_id:x};\r\n\t{format_date(at_us)}\r\n".encode()
+    return f"Received: from {hello} ([{literal}])\r\n\t{rest}".encode()
 
 
 def has_loop(header: Header) -> bool:

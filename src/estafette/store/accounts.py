@@ -5,7 +5,7 @@ from estafette.store.unit import Many, Row, Rows, Unit
 
 
 def _account(row: Row) -> Account:
-    return Account(row[0], row[1], bool(row[2]), row[3], bool(row[4]), AfterUncertain(row[5]))
+    return Account(row[0], row[1], bool(row[2]), row[3], bool(row[4]), AfterUncertain(row[5]), hides_client=bool(row[6]) if len(row) > 6 else False)
 
 
 def add_account(name: str, now: int) -> Unit[Account]:

@@ -32,6 +32,7 @@ from estafette.store.contact_jobs import ContactJobs
 from estafette.store.contacts import Contacts
 from estafette.store.driver import Driver
 from estafette.store.held import Held
+from estafette.store.privacy import Privacy
 from estafette.store.seam import Audit, Policy, SiteBacklog, Waiting, Want, Worker
 from estafette.store.statistics import Statistics
 from estafette.store.templates import Templates
@@ -50,6 +51,7 @@ class Database:
         self.held = Held(driver, policy)
         self.contacts = Contacts(driver)
         self.contact_jobs = ContactJobs(driver)
+        self.privacy = Privacy(driver)
         lanes = 1 if driver.dialect == "sqlite" else 3  # SQLite has one writer; PostgreSQL commits side by side
         self._accepts: Batcher[Sequence[Submission], list[Accepted]] = Batcher(self._accept_batch, limit=200, lanes=lanes)
         self._settles: Batcher[Settlement, bool] = Batcher(self._settle_batch, limit=500, lanes=1)

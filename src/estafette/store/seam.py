@@ -36,6 +36,7 @@ from estafette.model import (
 )
 from estafette.store.contact_jobs import ContactJobs
 from estafette.store.contacts import Contacts
+from estafette.store.privacy import Privacy
 from estafette.store.templates import Templates
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ class Store(Protocol):
     templates: Templates
     contacts: Contacts
     contact_jobs: ContactJobs
+    privacy: Privacy
     statistics: "Statistics"  # counters, and those who follow the event table
     webhooks: "Webhooks"
 

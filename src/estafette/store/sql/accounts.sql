@@ -14,8 +14,8 @@ SELECT key, is_active FROM api_key WHERE account_id = $1 ORDER BY created_at, ke
 -- name: key_put
 INSERT INTO api_key (key, account_id, secret_sha256, created_at) VALUES ($1, $2, $3, $4)
 -- name: key_get
-SELECT k.key, k.secret_sha256, k.is_active, a.id, a.name, a.is_active, a.rate_per_s, a.failure_reports, a.after_uncertain
-FROM api_key k JOIN account a ON a.id = k.account_id WHERE k.key = $1
+SELECT k.key, k.secret_sha256, k.is_active, a.id, a.name, a.is_active, a.rate_per_s, a.failure_reports, a.after_uncertain, COALESCE(p.hides_client, 0)
+FROM api_key k JOIN account a ON a.id = k.account_id LEFT JOIN account_policy p ON p.account_id = a.id WHERE k.key = $1
 -- name: sender_put
 INSERT INTO sender (account_id, address_key, is_verified, created_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (account_id, address_key) DO UPDATE SET is_verified = excluded.is_verified
