@@ -73,6 +73,7 @@ class Door(StrEnum):
     SMTP = "smtp"
     HTTP = "http"
     CAMPAIGN = "campaign"
+    REPORT = "report"  # a failure report to a submitter
 
 
 class AfterUncertain(StrEnum):
@@ -205,6 +206,7 @@ class Submission:
     idempotency_key: str = ""
     fingerprint: bytes = b""  # what the idempotency key stood for: SHA-256 of the request
     answer: bytes = b""  # the answer to replay for the same key
+    report_on: tuple[int, str] | None = None  # (message, action): it is this failure report, stored only while the report is due
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +239,7 @@ class Claimed:
     due_at: int
     deadline_at: int
     owner: int  # the worker incarnation that holds it; never reused
-    notify: str = ""
-    orcpt: str = ""
+    notify: str = ""  # DSN NOTIFY as given
     turn: int = 0  # how often the message was claimed from the queue: with `owner` the fencing token of this very claim
 
 

@@ -57,6 +57,7 @@ SHELL: dict[str, set[str]] = {
         "credentials.py",
         "incoming.py",
         "reception.py",
+        "reports.py",
         "smtp.py",
         "submit.py",
     },

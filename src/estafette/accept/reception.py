@@ -5,7 +5,7 @@ import contextlib
 import ssl
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from estafette.accept.credentials import Doorkeeper
@@ -48,6 +48,11 @@ class Reception:
     is_empty: asyncio.Event = field(default_factory=asyncio.Event)  # set when the last connection ends while closing
     per_address: Counter[str] = field(default_factory=Counter)
     buckets: dict[int, Bucket] = field(default_factory=dict)
+
+    def offer_dsn(self, is_offered: bool) -> None:
+        """To sessions that begin now."""
+        if is_offered is not self.options.offers_dsn:
+            self.options = replace(self.options, offers_dsn=is_offered)
 
     async def close(self, within_s: float) -> None:
         """Let running transactions finish, tell the others 421."""

@@ -240,6 +240,7 @@ class SubmissionProtocol(asyncio.Protocol):
                 self._session.shut_down(reply(421, "4.7.0", "Too many failed logins"))
             return
         self._account, self._key = account, credentials.username
+        self._session.offer_dsn(account.failure_reports)
         self._session.answer(LOGGED_IN)
 
     async def _start_tls(self) -> None:

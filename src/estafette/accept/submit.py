@@ -67,6 +67,7 @@ class Request:
     due_at: int = 0  # scheduled sending, 0 = now
     idempotency_key: str = ""
     fingerprint: bytes = b""
+    report_on: tuple[int, str] | None = None  # (message, action): it is this failure report
     answer: Callable[[Sequence[int]], bytes] | None = None  # the answer to keep for the key, given the message ids
     blocked: Reason | None = None  # its messages are accepted, and never attempted
     explanation: str = ""  # what is to be said about that beside the reason
@@ -148,7 +149,7 @@ class SubmitDoor:
             request.options, now, due_at, due_at + self._give_up_after_us, content, tuple(messages),
             smtputf8=request.smtputf8 or request.examined.smtputf8,
             idempotency_key=request.idempotency_key, fingerprint=request.fingerprint,
-            answer=request.answer([m.id for m in messages]) if request.answer else b"",
+            answer=request.answer([m.id for m in messages]) if request.answer else b"", report_on=request.report_on,
         )  # fmt: skip
 
     def _hand_over(self, request: Request, submission: Submission, result: Accepted) -> None:
@@ -163,7 +164,7 @@ class SubmitDoor:
                 maillog.blocked(m.id, m.recipient, m.reason.related_to, m.reason.error)
             elif m.owner:
                 claims.append(Claimed(m.id, submission.id, submission.account_id, m.recipient, m.domain, m.site, m.lane, 0,
-                                      submission.accepted_at, submission.due_at, submission.deadline_at, m.owner, m.notify, m.orcpt))  # fmt: skip
+                                      submission.accepted_at, submission.due_at, submission.deadline_at, m.owner, m.notify))  # fmt: skip
             else:
                 is_waiting = True
         if self._sender is None:

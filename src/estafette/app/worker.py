@@ -24,6 +24,7 @@ from estafette.accept.credentials import Doorkeeper
 from estafette.accept.ids import IdMaker
 from estafette.accept.limits import Bucket, Budget
 from estafette.accept.reception import Reception
+from estafette.accept.reports import Reporter
 from estafette.accept.smtp import SubmissionProtocol
 from estafette.accept.submit import NOWHERE, SubmitDoor
 from estafette.api.app import make_app
@@ -213,6 +214,7 @@ class Doors:
     servers: list[asyncio.Server]
     http: _Http | None
     serving: asyncio.Task[None] | None
+    reporting: asyncio.Task[None] | None = None  # failure reports are made where mail is taken by SMTP
 
     def is_closing(self) -> bool:
         """Whether new requests are to be turned away."""
@@ -220,6 +222,8 @@ class Doors:
 
     async def close(self, within_s: float) -> None:
         """No new connections; those that are open may finish, all at the same time."""
+        if self.reporting is not None:
+            self.reporting.cancel()
         for server in self.servers:
             server.close()
         if self.http is not None:
@@ -272,6 +276,14 @@ async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Wor
                 _protocol(reception, is_tls), sock=sock, backlog=BACKLOG, ssl=tls if is_tls else None, ssl_handshake_timeout=30 if is_tls else None
             )
         )
+    submitting = [reception for reception in doors.receptions if isinstance(reception, Reception)]
+    if submitting:
+
+        def offer(is_wanted: bool) -> None:
+            for reception in submitting:
+                reception.offer_dsn(is_wanted)
+
+        doors.reporting = loop.create_task(Reporter(store, clock, door, config.server.hostname, offer).run())
     return doors
 
 

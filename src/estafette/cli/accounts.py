@@ -68,18 +68,20 @@ def account_list(ground: Ground) -> None:
 @click.option("--active/--suspended", "is_active", default=None, help="A suspended account can neither log in nor send.")
 @click.option("--uncertain", "after_uncertain", type=click.Choice([way.value for way in AfterUncertain]),
               help="What is done with a mail that the receiving server may have already: repeat it, hold it for a person, or wait for evidence first.")
+@click.option("--failure-reports/--no-failure-reports", "failure_reports", default=None,
+              help="Mail a report (RFC 3464) to the reverse-path of what came by SMTP and could not be delivered.")
 @options
-def account_set(ground: Ground, name: str, rate: int | None, is_active: bool | None, after_uncertain: str | None) -> None:
+def account_set(ground: Ground, name: str, rate: int | None, is_active: bool | None, after_uncertain: str | None, failure_reports: bool | None) -> None:
     """Change an account; what is not given stays as it is. Running workers know within ten seconds.
 
     Example: estafette account set shop --rate 50
     """
-    if rate is None and is_active is None and after_uncertain is None:
-        raise click.UsageError("nothing to change: give --rate, --active, --suspended or --uncertain")
+    if rate is None and is_active is None and after_uncertain is None and failure_reports is None:
+        raise click.UsageError("nothing to change: give --rate, --active, --suspended, --uncertain, --failure-reports or --no-failure-reports")
     way = AfterUncertain(after_uncertain) if after_uncertain else None
 
     async def work(store: Store) -> Account:
-        return await store.configure_account((await account_named(store, name)).id, is_active, rate, way)
+        return await store.configure_account((await account_named(store, name)).id, is_active, rate, way, failure_reports)
 
     now = ground.run(work)
     if ground.is_json:
@@ -87,7 +89,7 @@ def account_set(ground: Ground, name: str, rate: int | None, is_active: bool | N
                     "uncertain": now.after_uncertain.value})  # fmt: skip
     else:
         print_facts({"account": now.name, "active": "yes" if now.is_active else "no: suspended", "messages/s": now.rate_per_s or "no limit",
-                     "uncertain": now.after_uncertain.value})  # fmt: skip
+                     "uncertain": now.after_uncertain.value, "failure reports": "yes" if now.failure_reports else "no"})  # fmt: skip
 
 
 @click.group()

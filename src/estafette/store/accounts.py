@@ -21,8 +21,10 @@ def accounts() -> Unit[list[Account]]:
     return [_account(row) for row in (yield Rows("accounts"))]
 
 
-def configure_account(account_id: int, is_active: bool | None, rate_per_s: int | None, after_uncertain: AfterUncertain | None) -> Unit[Account]:
-    return _account((yield Rows("account_set", (account_id, None if is_active is None else int(is_active), rate_per_s, after_uncertain)))[0])
+def configure_account(account_id: int, is_active: bool | None, rate_per_s: int | None, after_uncertain: AfterUncertain | None,
+                      failure_reports: bool | None) -> Unit[Account]:  # fmt: skip
+    active, reports = (None if flag is None else int(flag) for flag in (is_active, failure_reports))
+    return _account((yield Rows("account_set", (account_id, active, rate_per_s, after_uncertain, reports)))[0])
 
 
 def switch_key(key: str, is_active: bool) -> Unit[bool]:

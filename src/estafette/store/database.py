@@ -33,6 +33,7 @@ from estafette.store.contacts import Contacts
 from estafette.store.driver import Driver
 from estafette.store.held import Held
 from estafette.store.privacy import Privacy
+from estafette.store.reports import Reports
 from estafette.store.seam import Audit, Policy, SiteBacklog, Waiting, Want, Worker
 from estafette.store.statistics import Statistics
 from estafette.store.templates import Templates
@@ -44,6 +45,7 @@ class Database:
 
     def __init__(self, driver: Driver, policy: Policy) -> None:
         self.driver = driver
+        self.reports = Reports(driver)
         self.statistics = Statistics(driver)
         self.webhooks = Webhooks(driver)
         self._policy = policy
@@ -203,8 +205,8 @@ class Database:
         return await self.driver.read(accounts.accounts)
 
     async def configure_account(self, account_id: int, is_active: bool | None = None, rate_per_s: int | None = None,
-                                after_uncertain: AfterUncertain | None = None) -> Account:  # fmt: skip
-        return await self.driver.write(lambda: accounts.configure_account(account_id, is_active, rate_per_s, after_uncertain))
+                                after_uncertain: AfterUncertain | None = None, failure_reports: bool | None = None) -> Account:  # fmt: skip
+        return await self.driver.write(lambda: accounts.configure_account(account_id, is_active, rate_per_s, after_uncertain, failure_reports))
 
     async def switch_key(self, key: str, is_active: bool) -> bool:
         return await self.driver.write(lambda: accounts.switch_key(key, is_active))

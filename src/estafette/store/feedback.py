@@ -11,6 +11,7 @@ from estafette.store.held import evidence
 from estafette.store.mail_in import encode_data
 from estafette.store.mail_out import as_found
 from estafette.store.people import event_of_row
+from estafette.store.reports import report_row
 from estafette.store.seam import Policy
 from estafette.store.unit import Many, Row, Rows, Unit
 
@@ -53,7 +54,7 @@ def record_many(records: Sequence[Record], policy: Policy) -> Unit[list[Recorded
     batch = _Batch(found, running, policy)
     done = [batch.apply(record) for record in records]
     for name, rows in (("event_put", batch.events), ("message_touch", list(batch.touched.values())), ("message_mark", list(batch.bounced.values())),
-                       ("blocks_lift_cause", batch.lifted), ("block_put", batch.blocks)):  # fmt: skip
+                       ("blocks_lift_cause", batch.lifted), ("block_put", batch.blocks), ("report_put", batch.reports)):  # fmt: skip
         if rows:
             yield Many(name, rows)
     return done
@@ -100,6 +101,7 @@ class _Batch:
         self.bounced: dict[int, Row] = {}
         self.blocks: list[Row] = []
         self.lifted: list[Row] = []
+        self.reports: list[Row] = []
 
     def apply(self, r: Record) -> Recorded:
         """One record on what those before it left."""
@@ -151,6 +153,7 @@ class _Batch:
         if after is not State(before):
             self.bounced[message_id] = (message_id, after.value, marked, r.reason.related_to, r.reason.error, r.at)
             self.touched.pop(message_id, None)
+            self.reports.append(report_row(message_id, r.at, str(r.data.get("status", "")), "", r.reply))
         elif marked != marks:
             if message_id in self.bounced:
                 _, state, _, related_to, error, _ = self.bounced[message_id]

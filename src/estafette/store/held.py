@@ -6,6 +6,7 @@ from estafette.model import AfterUncertain, EventKind, Flight, State
 from estafette.store.driver import Driver
 from estafette.store.mail_in import encode_data
 from estafette.store.mail_out import as_found, ways
+from estafette.store.reports import report_row
 from estafette.store.seam import HeldMessage, Policy
 from estafette.store.unit import Many, Row, Rows, Unit
 
@@ -56,16 +57,18 @@ def drop(message_ids: Sequence[int], now: int, is_delivered: bool, policy: Polic
     site_of = yield from _sites(row[0] for row in rows)
     kind, reply = (EventKind.DELIVERED, ARRIVED) if is_delivered else (EventKind.SOFT_BOUNCED, GIVEN_UP)
     related_to, error = ("", "") if is_delivered else ("system", "system issue")
-    settled, events = [], []
+    settled, events, reports = [], [], []
     for message_id, account_id, attempts in rows:
         after, site = policy.next_state(State.DEFERRED, kind, attempts), site_of[message_id]
         assert after is not None
         data = evidence("person", attempts, site) | {"error_related_to": related_to, "error": error}
         settled.append((message_id, after.value, related_to, error, attempts, now, site))
         events.append((account_id, message_id, now, kind.value, 1, reply, encode_data(data)))
-    if rows:
-        yield Many("message_settle", settled)
-        yield Many("event_put", events)
+        if not is_delivered:
+            reports.append(report_row(message_id, now, "4.4.7", "", reply))
+    for name, batch in (("message_settle", settled), ("event_put", events), ("report_put", reports)):
+        if batch:
+            yield Many(name, batch)
     return len(rows)
 
 

@@ -7,7 +7,9 @@ from dataclasses import replace
 import msgspec
 
 from estafette.clock import DAY_US
-from estafette.model import NO_REASON, Accepted, BlockCause, EventKind, NewMessage, Options, Reason, State, Submission
+from estafette.model import NO_REASON, Accepted, BlockCause, EventKind, NewMessage, Reason, State, Submission
+from estafette.store.options import encode_options
+from estafette.store.reports import NOT_ATTEMPTED, report_row, told
 from estafette.store.seam import Policy
 from estafette.store.unit import Many, Rows, Unit
 
@@ -20,7 +22,9 @@ def accept(groups: Sequence[Sequence[Submission]], policy: Policy) -> Unit[list[
     """Make submissions durable with their messages, queue rows and events; ask block list, duplicates and idempotency keys on the way.
     A group is what one call brought: when one of its keys is known, nothing of the group is stored."""
     submissions = [submission for group in groups for submission in group]
-    replayed = yield from _known_keys(groups)
+    gone_reports = yield from told(submissions)
+    known_keys = yield from _known_keys(groups)
+    replayed = [Accepted(s.id, (), replayed_answer=b"") if s.id in gone_reports else known for s, known in zip(submissions, known_keys, strict=True)]
     fresh = [s for s, known in zip(submissions, replayed, strict=True) if known is None]
     causes = yield from _running_blocks(fresh)
     campaigns = yield from _campaigns(fresh)
@@ -110,7 +114,7 @@ def _blocked(message: NewMessage, reason: Reason) -> NewMessage:
 
 
 def _insert(submissions: Sequence[Submission], accepted: dict[int, Accepted], campaigns: dict[tuple[int, str], int]) -> Unit[None]:
-    submission_rows, content_rows, message_rows, queue_rows, event_rows, key_rows = [], [], [], [], [], []
+    submission_rows, content_rows, message_rows, queue_rows, event_rows, key_rows, dsn_rows, report_rows = [], [], [], [], [], [], [], []
     for s in submissions:
         o = s.options
         size = len(s.content)
@@ -126,15 +130,20 @@ def _insert(submissions: Sequence[Submission], accepted: dict[int, Accepted], ca
                            encode_data({"door": s.door.value, "size": size})))  # fmt: skip
         for m in messages:
             message_rows.append((m.id, s.id, s.account_id, m.recipient, m.address_key, m.state.value, m.reason.related_to, m.reason.error, s.accepted_at))
+            if m.notify or m.orcpt:
+                dsn_rows.append((m.id, m.notify, m.orcpt))
             if m.state is State.BLOCKED:
                 event_rows.append((s.account_id, m.id, s.accepted_at, EventKind.BLOCKED.value, 1, m.explanation, reason_data(m.reason)))
+                if m.reason != DUPLICATE:  # which the submitter asked for
+                    report_rows.append(report_row(m.id, s.accepted_at, NOT_ATTEMPTED, "", m.explanation or f"not attempted: {m.reason.error}"))
             else:
                 queue_rows.append((m.id, s.id, s.account_id, m.recipient, m.domain, m.site, m.lane, s.accepted_at, s.due_at, s.deadline_at,
-                                   m.owner, m.notify, m.orcpt))  # fmt: skip
+                                   m.owner, m.notify))  # fmt: skip
         if s.idempotency_key:
             key_rows.append((s.account_id, s.idempotency_key, s.fingerprint, s.answer, s.accepted_at))
     for name, rows in (("idempotency_put", key_rows), ("submission_put", submission_rows), ("content_put", content_rows),
-                       ("message_put", message_rows), ("queue_put", queue_rows), ("event_put", event_rows)):  # fmt: skip
+                       ("message_put", message_rows), ("queue_put", queue_rows), ("event_put", event_rows),
+                       ("dsn_put", dsn_rows), ("report_put", report_rows)):  # fmt: skip
         if rows:
             yield Many(name, rows)
 
@@ -146,25 +155,6 @@ def idempotent_answer(account_id: int, key: str, now: int) -> Unit[tuple[bytes, 
         if owner == account_id:
             return bytes(fingerprint), bytes(answer)
     return None
-
-
-_DEFAULTS = Options()
-
-
-def encode_options(options: Options) -> str:
-    """JSON of what differs from the default."""
-    if options == _DEFAULTS:
-        return "{}"
-    given = {name: value for name in Options.__dataclass_fields__ if (value := getattr(options, name)) != getattr(_DEFAULTS, name)}
-    return msgspec.json.encode(given).decode()
-
-
-_OPTIONS = msgspec.json.Decoder(Options)
-
-
-def decode_options(text: str) -> Options:
-    """The inverse of `encode_options`."""
-    return _DEFAULTS if text == "{}" else _OPTIONS.decode(text)
 
 
 def encode_data(data: dict[str, str | int]) -> str:

@@ -17,7 +17,9 @@ from estafette.model import (
     Settlement,
     State,
 )
-from estafette.store.mail_in import decode_options, encode_data
+from estafette.store.mail_in import encode_data
+from estafette.store.options import decode_options
+from estafette.store.reports import GIVEN_UP, NOT_ATTEMPTED, RELAYED, report_row
 from estafette.store.seam import Policy, Want
 from estafette.store.unit import Many, Rows, Unit
 
@@ -84,7 +86,7 @@ def settle(settlements: Sequence[Settlement], policy: Policy) -> Unit[list[bool]
     rows = yield Rows("held", (sorted(s.claim.message_id for s in settlements),))
     way_of = yield from ways(s.claim.message_id for s in settlements if s.outcome.is_uncertain and s.outcome.kind is OutcomeKind.DEFERRED)
     held = {row[0]: row for row in rows}
-    done, removed, again, settled, released, events, blocks = [], [], [], [], [], [], []
+    done, removed, again, settled, released, events, blocks, reports = [], [], [], [], [], [], [], []
     for s in settlements:
         claim, o = s.claim, s.outcome
         row = held.get(claim.message_id)
@@ -119,11 +121,15 @@ def settle(settlements: Sequence[Settlement], policy: Policy) -> Unit[list[bool]
             again.append((claim.message_id, tried, lane if o.lane is None else o.lane, again_at, o.site, owner, int(o.is_uncertain)))
         else:
             removed.append((claim.message_id,))
+            if after is not State.DELIVERED:
+                reports.append(report_row(claim.message_id, o.at, NOT_ATTEMPTED if after is State.BLOCKED else o.enhanced, o.host, o.reply))
+            elif "SUCCESS" in claim.notify:
+                reports.append(report_row(claim.message_id, o.at, o.enhanced, o.host, o.reply, RELAYED))
         if o.blocks_address and o.kind is OutcomeKind.BOUNCED:
             cause = BlockCause.HARD_BOUNCE if o.is_permanent else BlockCause.SOFT_BOUNCE
             blocks.append((account_id, address_key, "", cause.value, o.at, policy.block_until(cause, o.at), claim.message_id, o.reply))
     for name, batch in (("queue_remove", removed), ("queue_again", again), ("message_settle", settled), ("message_release", released),
-                        ("event_put", events), ("block_put", blocks)):  # fmt: skip
+                        ("event_put", events), ("block_put", blocks), ("report_put", reports)):  # fmt: skip
         if batch:
             yield Many(name, batch)
     return done
@@ -159,13 +165,14 @@ def _facts(o: Outcome, attempt: int) -> dict[str, str | int]:
 def expire(now: int, limit: int, policy: Policy) -> Unit[int]:
     """Give up waiting messages past their deadline, whatever their queue state; the last deferral's reason is kept as the reason."""
     rows = yield Rows("past_deadline", (now, limit))
-    removed, settled, events, blocks = [], [], [], []
+    removed, settled, events, blocks, reports = [], [], [], [], []
     for message_id, account_id, attempts, address_key, related_to, error, state, site in rows:
         after = policy.next_state(State(state), EventKind.SOFT_BOUNCED, attempts)
         if after is None:
             continue
         reply = "given up: the deadline passed before any attempt succeeded"
         removed.append((message_id,))
+        reports.append(report_row(message_id, now, GIVEN_UP, "", reply))
         settled.append((message_id, after.value, related_to or "system", error or "system issue", attempts, now, site))
         blocks_address = attempts > 0 and related_to not in ("", "system")
         facts = {"attempt": attempts, "stage": "deadline", "error_related_to": related_to, "error": error, "blocks_address": int(blocks_address) or "",
@@ -173,7 +180,7 @@ def expire(now: int, limit: int, policy: Policy) -> Unit[int]:
         events.append((account_id, message_id, now, EventKind.SOFT_BOUNCED.value, 1, reply, encode_data(facts)))
         if blocks_address:
             blocks.append((account_id, address_key, "", BlockCause.SOFT_BOUNCE.value, now, policy.block_until(BlockCause.SOFT_BOUNCE, now), message_id, reply))
-    for name, batch in (("queue_remove", removed), ("message_settle", settled), ("event_put", events), ("block_put", blocks)):
+    for name, batch in (("queue_remove", removed), ("message_settle", settled), ("event_put", events), ("block_put", blocks), ("report_put", reports)):
         if batch:
             yield Many(name, batch)
     return len(removed)

@@ -40,6 +40,7 @@ from estafette.store.privacy import Privacy
 from estafette.store.templates import Templates
 
 if TYPE_CHECKING:
+    from estafette.store.reports import Reports
     from estafette.store.statistics import Statistics
     from estafette.store.webhooks import Webhooks
 
@@ -155,6 +156,7 @@ class HeldShelf(Protocol):
 class Store(Protocol):
     """Every verb; see the module for what all of them promise. Shelves are attributes (docs/decisions/0011)."""
 
+    reports: "Reports"  # failure reports that are due
     templates: Templates
     contacts: Contacts
     contact_jobs: ContactJobs
@@ -292,7 +294,7 @@ class Store(Protocol):
     async def accounts(self) -> list[Account]: ...
 
     async def configure_account(self, account_id: int, is_active: bool | None = None, rate_per_s: int | None = None,
-                                after_uncertain: AfterUncertain | None = None) -> Account:
+                                after_uncertain: AfterUncertain | None = None, failure_reports: bool | None = None) -> Account:
         """Change what is given, leave the rest; workers know within seconds."""
 
     async def switch_key(self, key: str, is_active: bool) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from estafette.facts import COUNTS, Axis, EventView, Fold, Piece, Position, Reach, ReachKey, Resolution, Slice, Sum, Timing
 from estafette.model import Event, State
 from estafette.store.driver import Driver
-from estafette.store.mail_in import decode_options
+from estafette.store.options import decode_options
 from estafette.store.people import event_of_row
 from estafette.store.unit import Many, Row, Rows, Unit
 

@@ -11,6 +11,7 @@ arrives, so that a large mail can be spooled), all others do. A refusing answer 
 """
 
 from collections import deque
+from dataclasses import replace
 
 from estafette.mail.smtp import auth
 from estafette.mail.smtp.command_input import CommandInput
@@ -124,6 +125,11 @@ class ServerSession:
     def is_discarding(self) -> bool:
         """True when the mail being received will be refused whatever follows: its content need not be kept."""
         return self._intake.refusal is not None
+
+    def offer_dsn(self, is_offered: bool) -> None:
+        """From the next EHLO on. What this session was offered once it may go on using: clients seldom say EHLO again after AUTH."""
+        self.options = replace(self.options, offers_dsn=is_offered)
+        self._offered = replace(self._offered, dsn=is_offered or self._offered.dsn)
 
     def tls_started(self) -> None:
         """The handshake succeeded: all knowledge is dropped, EHLO comes first again (RFC 3207 4.2). Nothing happens on a session that was shut down.

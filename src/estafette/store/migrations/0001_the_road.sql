@@ -95,7 +95,7 @@ CREATE TABLE campaign_recipient (
 CREATE TABLE submission (
     id BIGINT PRIMARY KEY,                          -- id of its first message
     account_id BIGINT NOT NULL REFERENCES account (id),
-    door TEXT NOT NULL CHECK (door IN ('smtp', 'http', 'campaign')),
+    door TEXT NOT NULL CHECK (door IN ('smtp', 'http', 'campaign', 'report')),
     reverse_path TEXT NOT NULL,                     -- '' = null
     author TEXT NOT NULL,
     subject TEXT NOT NULL,
@@ -150,8 +150,7 @@ CREATE TABLE queue (
     deadline_at BIGINT NOT NULL,
     owner BIGINT NOT NULL DEFAULT 0,                -- worker.id that holds it for an attempt
     claims BIGINT NOT NULL DEFAULT 0,               -- how often it was claimed from here: with the owner, the fencing token of one claim
-    notify TEXT NOT NULL DEFAULT '',
-    orcpt TEXT NOT NULL DEFAULT ''
+    notify TEXT NOT NULL DEFAULT ''                 -- DSN NOTIFY as given (the whole request stands in dsn)
 );
 CREATE INDEX queue_due ON queue (site, lane, due_at) WHERE owner = 0;
 CREATE INDEX queue_owner ON queue (owner) WHERE owner <> 0;

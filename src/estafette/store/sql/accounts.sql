@@ -5,7 +5,8 @@ SELECT id, name, is_active, rate_per_s, failure_reports, after_uncertain FROM ac
 -- name: accounts
 SELECT id, name, is_active, rate_per_s, failure_reports, after_uncertain FROM account ORDER BY id
 -- name: account_set
-UPDATE account SET is_active = COALESCE($2, is_active), rate_per_s = COALESCE($3, rate_per_s), after_uncertain = COALESCE($4, after_uncertain) WHERE id = $1
+UPDATE account SET is_active = COALESCE($2, is_active), rate_per_s = COALESCE($3, rate_per_s), after_uncertain = COALESCE($4, after_uncertain),
+    failure_reports = COALESCE($5, failure_reports) WHERE id = $1
 RETURNING id, name, is_active, rate_per_s, failure_reports, after_uncertain
 -- name: key_set
 UPDATE api_key SET is_active = $2 WHERE key = $1 RETURNING key

@@ -16,12 +16,12 @@ LIMIT $2
 -- name: claim_lane (sqlite)
 UPDATE queue SET owner = $5, claims = claims + 1 WHERE message_id IN (
     SELECT message_id FROM queue WHERE owner = 0 AND site = $1 AND lane = $2 AND due_at <= $3 ORDER BY due_at LIMIT $4)
-RETURNING message_id, submission_id, account_id, recipient, domain, site, lane, attempts, accepted_at, due_at, deadline_at, owner, notify, orcpt, claims
+RETURNING message_id, submission_id, account_id, recipient, domain, site, lane, attempts, accepted_at, due_at, deadline_at, owner, notify, claims
 -- name: claim_lane (postgres)
 -- SKIP LOCKED: two workers that serve one site from different sources never wait for each other.
 UPDATE queue SET owner = $5, claims = claims + 1 WHERE message_id IN (
     SELECT message_id FROM queue WHERE owner = 0 AND site = $1 AND lane = $2 AND due_at <= $3 ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
-RETURNING message_id, submission_id, account_id, recipient, domain, site, lane, attempts, accepted_at, due_at, deadline_at, owner, notify, orcpt, claims
+RETURNING message_id, submission_id, account_id, recipient, domain, site, lane, attempts, accepted_at, due_at, deadline_at, owner, notify, claims
 -- name: mark_sent
 UPDATE message SET state = 'sent', updated_at = $2 WHERE id IN {ints:$1}
 -- name: contents
