@@ -106,6 +106,26 @@ def path_slowed(path: str, why: str, until_s: float) -> None:
     _say(logging.WARNING, "path slowed", path=path, why=why, seconds=round(until_s, 1))
 
 
+def measure_begun(path: str, rule: str, reply: str, for_s: float) -> None:
+    """Replies led to a rule of the shaping file."""
+    _say(logging.WARNING, "rule in force", path=path, rule=rule, reply=reply, seconds=round(for_s))
+
+
+def source_aside(source: str, why: str, for_s: float) -> None:
+    """Nothing can be sent from one of our addresses; others are used meanwhile."""
+    _say(logging.ERROR, "source set aside", source=source, why=why, seconds=round(for_s))
+
+
+def shaping_loaded(file: str) -> None:
+    """A shaping file is in force."""
+    _say(logging.INFO, "shaping loaded", file=file)
+
+
+def shaping_refused(file: str, problem: str) -> None:
+    """A shaping file is wrong; what held before goes on."""
+    _say(logging.ERROR, "shaping refused", file=file, problem=problem)
+
+
 # -- mail comes back --------------------------------------------------------------------------------------------------------
 
 

@@ -241,6 +241,9 @@ class Claimed:
     owner: int  # the worker incarnation that holds it; never reused
     notify: str = ""  # DSN NOTIFY as given
     turn: int = 0  # how often the message was claimed from the queue: with `owner` the fencing token of this very claim
+    stream: str = ""  # the kind of mail as its sender named it (monitoring category)
+    account: str = ""  # name of the account
+    campaign: str = ""  # name of the campaign
 
 
 @dataclass(frozen=True, slots=True)

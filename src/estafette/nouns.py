@@ -258,3 +258,84 @@ class WebhookCall:
     body: str  # what was sent; bounded
     answer: str  # beginning of what came back
     id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What a person stopped: an account, one of its campaigns, or a destination."""
+
+    id: int
+    account_id: int  # 0 = of a destination
+    account: str
+    campaign: str  # "" = everything of the account
+    domain: str  # "" = not of a destination
+    is_purge: bool  # what waits ends instead of waiting
+    since: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathReport:
+    """How one path stands, in the words of the worker that works it."""
+
+    site: str
+    source: str  # "" = the machine's choice
+    provider: str
+    open: int  # connections
+    size: int  # connections that it may have now
+    limit: int  # and at most
+    rate: float  # messages per second that it may send now, 0 = no limit
+    answered_per_s: float  # lately
+    ready: int
+    in_flight: int
+    paused_until: int = 0  # microseconds, 0 = not paused
+    held_by: str = ""  # what limits it now: suspended, dead, asked, rate, window, connections, process, "" = nothing
+    said_by: str = ""  # who: a rule, a host, a file
+    reply: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """How long first attempts of one kind of mail took lately, from due to delivered."""
+
+    stream: str
+    delivered: int
+    p50_s: float
+    p99_s: float
+    objective_s: float = 0.0  # 0 = none stated
+    late: int = 0  # of those delivered, later than the objective
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """What a worker says of itself."""
+
+    worker: str
+    at: int
+    paths: tuple[PathReport, ...] = ()  # those with mail or trouble
+    streams: tuple[StreamReport, ...] = ()
+    shaping_problems: tuple[str, ...] = ()  # why the newest shaping file is not in force
+
+
+@dataclass(frozen=True, slots=True)
+class DomainBacklog:
+    """What waits for one domain at one site."""
+
+    site: str
+    waiting: int  # altogether
+    due: int
+    deferred: int
+    in_flight: int
+    oldest_at: int
+    next_due_at: int
+    deferred_id: int  # the newest message that was deferred, 0 = none
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBacklog:
+    """What waits of one kind of mail."""
+
+    stream: str
+    waiting: int
+    due: int
+    oldest_due_at: int | None  # of those without an attempt

@@ -63,9 +63,11 @@ SHELL: dict[str, set[str]] = {
     },
     "deliver": {
         "attempt.py",
+        "beside.py",
         "connecting.py",
         "connection.py",
         "contents.py",
+        "contracts.py",
         "dns.py",
         "engine.py",
         "flight_files.py",
@@ -73,7 +75,10 @@ SHELL: dict[str, set[str]] = {
         "membership.py",
         "path.py",
         "router.py",
+        "shaping_watch.py",
         "signing.py",
+        "site.py",
+        "sweeping.py",
         "tracking.py",
     },
     "demo": {
@@ -122,6 +127,7 @@ SHELL: dict[str, set[str]] = {
         "ground.py",
         "held.py",
         "messages.py",
+        "pausing.py",
         "printing.py",
         "privacy.py",
         "queue.py",
@@ -130,6 +136,7 @@ SHELL: dict[str, set[str]] = {
         "running.py",
         "shaping.py",
         "webhooks.py",
+        "why.py",
     },
 }
 """The shell files of every room ("" = the files beside the rooms); all others are pure. The store is a shell as a whole and not in this table."""

@@ -384,3 +384,29 @@ def test_the_installed_command_runs_without_a_terminal(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "account: shop" in done.stdout
     assert "\x1b" not in done.stdout
+
+
+def test_a_campaign_is_paused_resumed_and_purged_and_whoever_asks_is_told(shell: Shell) -> None:
+    async def seed(store: Database) -> None:
+        account = await store.add_account("shop", NOW)
+        message = NewMessage(5, "ann@example.net", "ann@example.net", "example.net", State.QUEUED, site="mx.example.net")
+        sale = Options(campaign="sale")
+        await store.accept(Submission(5, account.id, Door.SMTP, "", "shop@example.com", "Sale", sale, NOW, NOW, NOW + DAY_US, b"x", (message,)))
+
+    shell.seed(seed)
+    where = ("--account", "shop", "--campaign", "sale")
+    shell("queue", "pause", "--campaign", "sale", code=2)
+    shell("queue", "pause", "--account", "shop", "--campaign", "other", code=3)
+    shell("queue", "pause", *where, "--reason", "wrong link")
+    (why,) = shell.json("message", "why", "5")
+    assert why["holds"] == "pause" and "wrong link" in why["text"]
+    assert shell.json("queue", "paused")[0]["campaign"] == "sale"
+    assert "1 messages wait for example.net" in shell("queue", "why", "example.net").output
+    assert shell.json("queue", "why", "example.net")[0]["waiting"] == 1
+    assert shell.json("queue", "show")[0]["streams"][0]["stream"] == "transactional"
+    shell("queue", "resume", *where)
+    shell("queue", "resume", *where, code=3)
+    shell("queue", "purge", *where)
+    assert shell.json("message", "why", "5")[0]["holds"] == "purge"
+    shell("queue", "pause", "--domain", "example.net")
+    assert "example.net" in shell("queue", "paused").output

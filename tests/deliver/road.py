@@ -19,6 +19,7 @@ from estafette.deliver.engine import Engine, Limits
 from estafette.deliver.flight_files import FlightFolder
 from estafette.deliver.membership import LeaseLost
 from estafette.deliver.router import Router
+from estafette.deliver.shaping_watch import ShapingWatch
 from estafette.deliver.signing import KeyCabinet, Workshop
 from estafette.mail.address import parse
 from estafette.mail.token import Keyring
@@ -51,8 +52,8 @@ class Shaky:
 
     def __getattr__(self, verb: str) -> Any:
         real = getattr(self._store, verb)
-        if not callable(real):
-            return real  # a shelf
+        if not callable(real):  # a shelf
+            return real
 
         async def call(*args: Any, **kwargs: Any) -> Any:
             self.calls.append(verb)
@@ -96,7 +97,7 @@ class Road:
 
     async def start(self, *, lease_s: float = 30.0, connections: int = 5, max_connections: int = 500, idle_s: float = 0.5, bodies_bytes: int = 10_000_000,
                     pauses_s: tuple[float, ...] = (0.2, 0.4), per_connection: int = 100, policy: Policy | None = None, runs: bool = True,
-                    hint: Callable[[], None] = lambda: None) -> None:  # fmt: skip
+                    hint: Callable[[], None] = lambda: None, sources: tuple[str, ...] = ("",), shaping: str = "") -> None:  # fmt: skip
         """Join and run."""
         now = self.clock.now_us()
         me = await self.real.join("test", now, now + int(lease_s * SECOND_US))
@@ -106,14 +107,24 @@ class Road:
         keyring = Keyring(1, {1: b"k" * 32})
         workshop = Workshop(KeyCabinet(self.store, Vault(b"m" * 32, self.clock), self.clock), self.clock, None, keyring, "bounces.relay.test")
         policy = policy or Policy("relay.test", 2.0, 2.0, 2.0)
-        sending = Sending(policy, self.mx.port, RetryPlan(pauses_s, 0.0), messages_per_connection=per_connection, idle_s=idle_s)
+        sending = Sending(policy, self.mx.port, RetryPlan(pauses_s, 0.0), sources, messages_per_connection=per_connection, idle_s=idle_s)
         contents = Contents(self.store, bodies_bytes)
         self.logs = FlightFolder(self.folder / "flights")
         self.engine = Engine(self.store, self.clock, me.id, router, contents, workshop, sending, Limits(lease_s, connections, max_connections), self.logs,
-                             self.logs.open(me.id, 64), hint)
+                             self.logs.open(me.id, 64), hint, ShapingWatch(self._shaping_file(shaping)))
         self.door = SubmitDoor(self.store, self.clock, IdMaker(me.slot, await self.real.newest_id()), me.id, "relay.test", 60.0, self.engine)
         if runs:
             self.running = asyncio.create_task(self.engine.run())
+
+    def _shaping_file(self, text: str) -> str:
+        if text:
+            self.shape(text)
+        return str(self.folder / "shaping.toml") if text else ""
+
+    def shape(self, text: str) -> None:
+        """Another shaping file from now on."""
+        (self.folder / "shaping.new").write_text(text)
+        (self.folder / "shaping.new").replace(self.folder / "shaping.toml")
 
     async def stop(self, within_s: float = 2.0) -> None:
         """What a worker does at its end."""
@@ -161,6 +172,15 @@ class Road:
             if is_so(states):
                 return states
             assert self.clock.monotonic() < ends_s, f"not within {timeout_s:g} s: {states}"
+            await asyncio.sleep(0.02)
+
+    async def eventually(self, is_so: Callable[[], object], timeout_s: float = 10.0) -> None:
+        """Wait until something is so in this process."""
+        ends_s = self.clock.monotonic() + timeout_s
+        while True:
+            if is_so():
+                return
+            assert self.clock.monotonic() < ends_s, f"not within {timeout_s:g} s"
             await asyncio.sleep(0.02)
 
     async def kinds(self, message_id: int) -> list[str]:

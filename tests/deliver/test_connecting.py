@@ -25,8 +25,8 @@ class Ground:
         self.dns, self.mx, self.clock = dns, mx, ManualClock()
         self.router = Router(DnsResolver([(dns.address, dns.port)], 1.0, self.clock), self.clock, port=mx.port, ipv6=False)
 
-    def connector(self, policy: Policy = POLICY, sources: tuple[str, ...] = ("",)) -> Connector:
-        return Connector(self.router, self.clock, policy, self.mx.port, sources)
+    def connector(self, policy: Policy = POLICY) -> Connector:
+        return Connector(self.router, self.clock, policy, self.mx.port)
 
     async def route(self, domain: str) -> Route:
         route = await self.router.route(domain)
@@ -93,22 +93,20 @@ async def test_required_tls_never_falls_back(ground: Ground) -> None:
     assert ground.mx.connections == 1
 
 
-async def test_sources_take_turns(ground: Ground) -> None:
+async def test_a_connection_leaves_from_the_source_that_is_asked_for(ground: Ground) -> None:
     host(ground, "a.test", (1, "mx.a.test", ["127.0.0.1"]))
-    connector, route = ground.connector(sources=("127.0.0.5", "127.0.0.6")), await ground.route("a.test")
-    used = set()
-    for _ in range(2):
-        found = await connector.connect(route)
-        assert isinstance(found, Connection)
-        used.add(found.source)
-        found.quit()
-    assert used == {"127.0.0.5", "127.0.0.6"}
+    connector, route = ground.connector(), await ground.route("a.test")
+    found = await connector.connect(route, "127.0.0.5")
+    assert isinstance(found, Connection) and found.source == "127.0.0.5"
+    found.quit()
+    unfit = await connector.connect(route, "2001:db8::1")
+    assert isinstance(unfit, Nowhere) and unfit.is_sources and unfit.link is None
 
 
 async def test_a_source_that_is_not_ours_is_no_failure_of_theirs(ground: Ground) -> None:
     host(ground, "a.test", (1, "mx.a.test", ["127.0.0.1"]))
-    found = await ground.connector(sources=("192.0.2.77",)).connect(await ground.route("a.test"))
-    assert isinstance(found, Nowhere) and found.fault == "unreachable"
+    found = await ground.connector().connect(await ground.route("a.test"), "192.0.2.77")
+    assert isinstance(found, Nowhere) and found.fault == "no_source" and found.is_sources
 
 
 @pytest.mark.parametrize(

@@ -283,7 +283,7 @@ async def test_a_site_that_does_not_answer_holds_one_connection(tmp_path: Path) 
         await r.put(*(f"r{i}@dest.example" for i in range(20)), site="mx.dest.example")
         await r.until(lambda states: set(states.values()) == {"deferred"})
         assert r.mx.connections == 1
-        assert r.engine._paths["mx.dest.example"].window.failures == 1
+        assert r.engine._sites["mx.dest.example"].paths[""].way.flow.failures == 1
 
 
 async def test_a_free_connection_goes_to_a_path_that_can_use_it(tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ async def test_a_free_connection_goes_to_a_path_that_can_use_it(tmp_path: Path) 
         assert set((await r.settled()).values()) == {"delivered"}
         assert r.mx.most_open <= 1
         async with asyncio.timeout(30):  # an outcome is written a moment before its sender has ended
-            while r.engine._connections:  # noqa: ASYNC110 - nobody tells us
+            while r.engine.slots.taken:  # noqa: ASYNC110 - nobody tells us
                 await asyncio.sleep(0.01)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from estafette.queue.ready import Ready, is_filled
+from estafette.queue.ready import Ready, is_filled, rooms_for
 
 
 @dataclass
@@ -66,7 +66,7 @@ def test_what_is_too_old_goes_and_the_rest_stays() -> None:
 def test_a_lane_has_room_whatever_waits_behind_it(lanes: list[int], target: int, rooms: tuple[int, ...]) -> None:
     ready: Ready[Waiting] = Ready()
     ready.add(waiting(lane) for lane in lanes)
-    assert ready.rooms(target) == rooms
+    assert rooms_for([ready.counts()], target) == rooms
 
 
 @pytest.mark.parametrize(

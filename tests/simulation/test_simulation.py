@@ -180,7 +180,6 @@ class Waiting(World):
         await self.supervisor.stop()
 
 
-@pytest.mark.xfail(strict=True, reason="claims are first come, first served: there is no fair selection between accounts yet (I6)")
 def test_no_account_waits_longer_than_twice_its_fair_share() -> None:
     world = Waiting(Settings(orders=0, providers=1, manners=Manners(slow=1.0, slow_s=2.0, extensions=()), plan=Plan(connections=1)))
     assert_nothing_is_violated(world.run())

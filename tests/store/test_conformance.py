@@ -434,3 +434,78 @@ async def test_a_message_that_waits_for_its_first_attempt_can_be_cancelled(store
     await store.settle(Settlement(claim, outcome(OutcomeKind.DEFERRED, retry_at=NOW)))
     assert not await store.cancel(2, None, NOW, ""), "tried before"
     assert await store.audit(account.id) == Audit(2, 1, 1)
+
+
+async def test_campaigns_and_accounts_share_what_is_taken_and_none_is_left_out(store: Database, account: Account) -> None:
+    other = await store.add_account("other", NOW)
+    news = Options(campaign="news", monitoring_category="letters")
+    await store.accept(new_submission(account, *(new_message(n) for n in range(100, 140)), options=news))
+    await store.accept(new_submission(other, new_message(200), new_message(201)))
+    await store.accept(new_submission(account, new_message(300)))
+    worker = await store.join("test", NOW, NOW + 30 * SECOND_US)
+    taken = await store.claim(worker.id, [Want("mx.example.net", (9,) * LANES)], NOW)
+    assert sorted((c.account, c.campaign, c.stream) for c in taken) == [("acme", "", "")] + [("acme", "news", "letters")] * 6 + [("other", "", "")] * 2
+    rest = await store.claim(worker.id, [Want("mx.example.net", (100,) * LANES)], NOW)
+    assert {c.message_id for c in taken} | {c.message_id for c in rest} == {*range(100, 140), 200, 201, 300}
+    one = [await store.accept(new_submission(a, new_message(400 + n))) for n, a in enumerate((account, other))]
+    assert len(one) == 2
+    turns = {(await store.claim(worker.id, [Want("mx.example.net", (1,) * LANES)], NOW))[0].account for _ in range(2)}
+    assert turns == {"acme", "other"}
+
+
+async def test_a_held_campaign_account_or_destination_waits_whole_and_goes_on_whole(store: Database, account: Account) -> None:
+    await store.accept(new_submission(account, new_message(1), options=Options(campaign="news")))
+    await store.accept(new_submission(account, new_message(2)))
+    await store.accept(new_submission(account, new_message(3, "a@slow.example", site="@slow.example")))
+    worker = await store.join("test", NOW, NOW + 30 * SECOND_US)
+
+    async def due() -> list[str]:
+        return await store.due_sites(NOW, 10)
+
+    assert not await store.holds.put(account.id, "no such campaign", "", NOW, "")
+    assert await store.holds.put(account.id, "news", "", NOW, "wrong link")
+    assert await store.holds.put(0, "", "slow.example", NOW, "asked for")
+    held = [(h.account, h.campaign, h.domain, h.reason) for h in await store.holds.all()]
+    assert held == [("acme", "news", "", "wrong link"), ("", "", "slow.example", "asked for")]
+    assert await due() == ["mx.example.net"]
+    (claim,) = await store.claim(worker.id, [Want(site, (10,) * LANES) for site in ("mx.example.net", "@slow.example")], NOW)
+    assert claim.message_id == 2
+    await store.settle(Settlement(claim, outcome(OutcomeKind.RELEASED)))
+    assert await store.holds.put(account.id, "", "", NOW, "everything")
+    assert await due() == []
+    assert await store.holds.lift(0, "", "slow.example") and not await store.holds.lift(0, "", "slow.example")
+    assert await store.holds.lift(account.id, "", "")
+    assert await due() == ["@slow.example", "mx.example.net"]
+    assert await store.holds.lift(account.id, "news", "")
+    assert {c.message_id for c in await store.claim(worker.id, [Want("mx.example.net", (10,) * LANES)], NOW)} == {1, 2}
+
+
+async def test_a_purge_ends_what_waits_and_nothing_else(store: Database, account: Account) -> None:
+    news = Options(campaign="news")
+    await store.accept(new_submission(account, *(new_message(n) for n in range(1, 8)), options=news))
+    await store.accept(new_submission(account, new_message(20)))
+    worker = await store.join("test", NOW, NOW + 30 * SECOND_US)
+    flying, tried = await store.claim(worker.id, [Want("mx.example.net", (2,) * LANES)], NOW)
+    if 20 in (flying.message_id, tried.message_id):
+        flying, tried = sorted((flying, tried), key=lambda c: c.message_id)[0], (await store.claim(worker.id, [Want("mx.example.net", (1,) * LANES)], NOW))[0]
+    await store.settle(Settlement(tried, outcome(OutcomeKind.DEFERRED, retry_at=NOW + DAY_US, lane=2)))
+    await store.holds.put(account.id, "news", "", NOW, "wrong link", is_purge=True)
+    late = await store.accept(new_submission(account, new_message(30), options=news, accepted_at=NOW + 1, due_at=NOW + 1))
+    assert late.messages[0].state is State.QUEUED
+    ended = 0
+    for _ in range(20):
+        ended += await store.holds.work(NOW + 2, 3)
+    assert await store.holds.all() != []  # one is still under way
+    await store.settle(Settlement(flying, outcome(OutcomeKind.DELIVERED)))
+    for _ in range(3):
+        ended += await store.holds.work(NOW + 2, 3)
+    assert await store.holds.all() == []
+    states = {m.id: m.state for m in await store.messages(campaign="news")}
+    assert states.pop(flying.message_id) is State.DELIVERED
+    assert states.pop(30) is State.QUEUED
+    if tried.message_id != 20:
+        assert states.pop(tried.message_id) is State.SOFT_BOUNCED
+    assert set(states.values()) == {State.BLOCKED} and ended >= 5
+    assert [e.reply for e in await store.timeline(next(iter(states)))][-1] == "purged: wrong link"
+    sums = await store.audit()
+    assert sums.accepted == sums.final + sums.queued

@@ -49,6 +49,7 @@ class Moment:
     reverse_path: str | None
     recipients: tuple[str, ...]  # accepted so far
     content: bytes  # only at body
+    client: str = ""  # address it comes from
 
 
 Step = str | Act | None
@@ -89,6 +90,7 @@ class Play:
         reverse_path: str | None,
         recipients: tuple[str, ...],
         content: bytes,
+        client: str = "",
     ) -> Act:
         """What the script of a stage wants done."""
         if isinstance(script, Mapping):
@@ -100,7 +102,7 @@ class Play:
         self._reached[stage, key] += 1
         number = self._reached[stage, key]
         if callable(script):
-            script = script(Moment(stage, argument, connection, number, tls, reverse_path, recipients, content))
+            script = script(Moment(stage, argument, connection, number, tls, reverse_path, recipients, content, client))
         elif isinstance(script, Sequence) and not isinstance(script, str):
             script = script[min(number, len(script)) - 1]
         return Act(script) if isinstance(script, str) else (script or Act())

@@ -342,7 +342,8 @@ class MxServer:
         raise _Gone
 
     def _act(self, session: _Session, stage: str, argument: str, content: bytes = b"") -> Act:
-        return self._play.act(self.replies.get(stage), stage, argument, session.number, session.tls, session.reverse_path, session.accepted(), content)
+        return self._play.act(self.replies.get(stage), stage, argument, session.number, session.tls, session.reverse_path, session.accepted(), content,
+                              session.client)  # fmt: skip
 
     async def _answer(self, session: _Session, stage: str, argument: str, usual: str) -> int:
         """Do what the script says, else answer as usual; the code that was answered."""

@@ -164,7 +164,8 @@ class SubmitDoor:
                 maillog.blocked(m.id, m.recipient, m.reason.related_to, m.reason.error)
             elif m.owner:
                 claims.append(Claimed(m.id, submission.id, submission.account_id, m.recipient, m.domain, m.site, m.lane, 0,
-                                      submission.accepted_at, submission.due_at, submission.deadline_at, m.owner, m.notify))  # fmt: skip
+                                      submission.accepted_at, submission.due_at, submission.deadline_at, m.owner, m.notify, 0,
+                                      submission.options.monitoring_category, request.account.name, submission.options.campaign))  # fmt: skip
             else:
                 is_waiting = True
         if self._sender is None:

@@ -41,6 +41,7 @@ from estafette.deliver.engine import Engine, Limits
 from estafette.deliver.flight_files import FlightFolder
 from estafette.deliver.membership import BEATS, LeaseLost, Membership
 from estafette.deliver.router import Router
+from estafette.deliver.shaping_watch import ShapingWatch
 from estafette.deliver.signing import KeyCabinet, Workshop
 from estafette.deliver.tracking import Measures
 from estafette.feedback.inbound import Inbound, inbound_of
@@ -190,7 +191,8 @@ def _engine(config: Config, clock: Clock, store: Store, me: Worker, bell: Bell, 
     sending = Sending(policy, d.port, RetryPlan(d.retry_s, d.retry_jitter), sources, d.messages_per_connection, d.idle_timeout_s, d.transcripts)
     limits = Limits(config.server.lease_s, d.connections, d.max_connections)
     contents = Contents(store, config.limits.bodies_bytes // 2)
-    return Engine(store, clock, me.id, router, contents, workshop, sending, limits, logs, logs.open(me.id, limits.flights), bell.ring)
+    return Engine(store, clock, me.id, router, contents, workshop, sending, limits, logs, logs.open(me.id, limits.flights), bell.ring,
+                  ShapingWatch(d.shaping_file))  # fmt: skip
 
 
 # -- taking -----------------------------------------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ import click
 from estafette.cli.arguments import ADDRESS, MESSAGE_ID
 from estafette.cli.ground import NOT_FOUND, Ground, account_named, fail, options
 from estafette.cli.printing import at, print_facts, print_json, print_table
-from estafette.cli.reasons import why_waiting
+from estafette.cli.reasons import Holds, why_waiting
 from estafette.cli.timeline import event_json, timeline_lines
 from estafette.mail.address import Address
 from estafette.model import Event, Mark, MessageView, State
+from estafette.queue.holds import Stops
 from estafette.status.shown import STATUS_OF_MARK, STATUSES, message_uuid, short_status, shown_status, status_words
 from estafette.store.seam import Store, Waiting
 
@@ -158,14 +159,16 @@ def message_why(ground: Ground, message_id: int) -> None:
     """
     now = ground.clock.now_us()
 
-    async def work(store: Store) -> tuple[MessageView, Waiting | None, list[Event]]:
+    async def work(store: Store) -> tuple[MessageView, Waiting | None, Holds]:
         found = await store.message(message_id)
         if found is None:
             fail(NOT_FOUND, f"there is no message {message_id}")
-        return found, await store.waiting(message_id, now), await store.timeline(message_id)
+        waiting = await store.waiting(message_id, now)
+        stop = Stops(await store.holds.all()).of(found.account_id, found.campaign, found.recipient.rpartition("@")[2].lower())
+        paths = [path for report in await store.standing.all() for path in report.paths if waiting is not None and path.site == waiting.site]
+        return found, waiting, why_waiting(found, waiting, await store.timeline(message_id), now, stop, paths)
 
-    view, waiting, events = ground.run(work)
-    holds = why_waiting(view, waiting, events, now)
+    view, waiting, holds = ground.run(work)
     if ground.is_json:
         print_json({"id": view.id, "state": view.state.value, "holds": holds.what, "said_by": holds.said_by,
 

@@ -10,6 +10,7 @@ from estafette.cli.printing import ago, at, print_facts, print_json, print_table
 from estafette.clock import SECOND_US
 from estafette.mail.address import Address
 from estafette.model import Block, BlockCause
+from estafette.nouns import StreamBacklog, WorkerReport
 from estafette.stats.folder import rebuild
 from estafette.stats.rates import all_rates, figures
 from estafette.store.seam import SiteBacklog, Store
@@ -32,10 +33,14 @@ def queue_show(ground: Ground) -> None:
     Example: estafette queue show
     """
     now = ground.clock.now_us()
-    sites = ground.run(lambda store: store.backlog(now, ALL_SITES))
+
+    async def work(store: Store) -> tuple[list[SiteBacklog], list[dict[str, object]]]:
+        return await store.backlog(now, ALL_SITES), streams_json(await store.standing.by_stream(now), await store.standing.all(), now)
+
+    sites, streams = ground.run(work)
     total = _sum(sites)
     if ground.is_json:
-        print_json({**_site_json(total, now), "paths": [{"site": s.site or None, "domain": s.domain, **_site_json(s, now)} for s in sites]})
+        print_json({**_site_json(total, now), "streams": streams, "paths": [{"site": s.site or None, "domain": s.domain, **_site_json(s, now)} for s in sites]})
         return
     print_facts({"waiting": total.waiting - total.deferred - total.in_flight, "in flight": total.in_flight, "deferred": total.deferred,
                  "oldest": ago((now - total.oldest_at) / SECOND_US) if sites else ""})  # fmt: skip
@@ -46,6 +51,33 @@ def queue_show(ground: Ground) -> None:
         print_table(("site", "domain", "waiting", "in flight", "deferred", "oldest"), rows)
         if len(sites) > SHOWN_SITES:
             click.echo(f"... and {len(sites) - SHOWN_SITES} more sites (--json lists all)")
+    if streams:
+        click.echo("")
+        print_table(("stream", "waiting", "due", "oldest due", "delivered lately", "half within", "99 % within", "objective"),
+                    [(s["stream"], s["waiting"], s["due"], _seconds(s["oldest_due_s"]), s["delivered"], _seconds(s["p50_s"]), _seconds(s["p99_s"]),
+                      "" if s["is_met"] is None else f"{s['objective_s']:g} s: {'met' if s['is_met'] else 'MISSED'}")
+                     for s in streams])  # fmt: skip
+
+
+def _seconds(value: object) -> str:
+    return f"{value:g} s" if value else ""
+
+
+def streams_json(backlogs: list[StreamBacklog], reports: list[WorkerReport], now: int) -> list[dict[str, object]]:
+    """How each kind of mail does: what waits, how long first attempts took lately, and whether its objective is met."""
+    names = sorted({b.stream for b in backlogs} | {s.stream for r in reports for s in r.streams})
+    found: list[dict[str, object]] = []
+    for name in names:
+        backlog = next((b for b in backlogs if b.stream == name), StreamBacklog(name, 0, 0, None))
+        told = [s for r in reports for s in r.streams if s.stream == name]
+        delivered, late = sum(s.delivered for s in told), sum(s.late for s in told)
+        objective_s = max((s.objective_s for s in told), default=0.0)
+        oldest_s = max(0.0, (now - backlog.oldest_due_at) / SECOND_US) if backlog.oldest_due_at else 0.0
+        is_met = None if not objective_s else late <= delivered / 100 and oldest_s <= objective_s
+        found.append({"stream": name, "waiting": backlog.waiting, "due": backlog.due, "oldest_due_s": round(oldest_s, 1), "delivered": delivered,
+                      "p50_s": max((s.p50_s for s in told), default=0.0), "p99_s": max((s.p99_s for s in told), default=0.0),
+                      "objective_s": objective_s or None, "is_met": is_met})  # fmt: skip
+    return found
 
 
 def _sum(sites: list[SiteBacklog]) -> SiteBacklog:

@@ -3,6 +3,7 @@
 import click
 
 from estafette import __version__
+from estafette.cli import pausing, why  # noqa: F401  (they hang commands on queue)
 from estafette.cli.accounts import account, domain, key, sender
 from estafette.cli.backup import backup, restore
 from estafette.cli.explaining import bounce, reply

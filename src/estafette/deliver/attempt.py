@@ -18,6 +18,8 @@ from estafette.mail.smtp.replies import LocalProtocolError, Reply
 from estafette.mail.smtp.states import Step
 from estafette.model import Claimed, Outcome, OutcomeKind, Reason
 from estafette.prepare.tracking import LeftOff
+from estafette.queue.holds import Stops
+from estafette.queue.paths import parked
 from estafette.queue.retry import RetryPlan
 from estafette.store.seam import StoreFault
 
@@ -48,6 +50,10 @@ class Bench(Protocol):
     workshop: Workshop
     sending: Sending
     flights: FlightLog
+
+    @property
+    def stops(self) -> Stops:
+        """What people have stopped."""
 
     @property
     def is_sure(self) -> bool:
@@ -101,6 +107,8 @@ async def _make_ready(bench: Bench, site: str, item: Item, connection: Connectio
     now = clock.now_us()
     if now >= claim.deadline_at or not bench.is_sure:
         return released(now)  # the sweep over deadlines gives it up; or it may not be ours any more
+    if (stop := bench.stops.of_claim(claim)) is not None:
+        return released(now, site=parked(claim.domain) if stop.domain else None)
     if clock.monotonic() - item.since_s > LOOK_AGAIN_S and (reason := await bench.block_on(claim)) is not None:
         return blocked(reason, now)
     try:

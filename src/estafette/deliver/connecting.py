@@ -12,6 +12,7 @@ from estafette.deliver.connection import Connection, Fault, Link, Policy, open_c
 from estafette.deliver.route import Route, in_order
 from estafette.deliver.router import Router
 from estafette.mail.smtp.replies import Reply
+from estafette.queue.pools import fits
 
 MIN_TRIES: Final = 2
 MAX_TRIES: Final = 10
@@ -31,22 +32,21 @@ class Nowhere:
     stage: str = "dns"
     link: Link | None = None
     reply: Reply | None = None
+    is_sources: bool = False  # nothing can be sent from this source of ours, or nothing to a host of the site
 
 
 class Connector:
-    """Opens connections for all paths of a process. `sources` are our addresses, "" = the machine's choice."""
+    """Opens connections for all paths of a process."""
 
-    def __init__(self, router: Router, clock: Clock, policy: Policy, port: int, sources: tuple[str, ...]) -> None:
+    def __init__(self, router: Router, clock: Clock, policy: Policy, port: int) -> None:
         self._router = router
         self._clock = clock
         self._policy = policy
         self._port = port
-        self._sources = sources
-        self._turn = 0
         self._clear_until_s: dict[str, float] = {}
 
-    async def connect(self, route: Route) -> Connection | Nowhere:
-        """A greeted connection to the best host that answers."""
+    async def connect(self, route: Route, source: str = "") -> Connection | Nowhere:
+        """A greeted connection from one of our addresses ("" = the machine's choice) to the best host that answers."""
         started_s = self._clock.monotonic()
         nowhere = Nowhere("no_mx_host", f"{route.site} has no host that can be reached")
         tries = 0
@@ -54,15 +54,20 @@ class Connector:
             addresses = await self._router.addresses(route, host)
             if not addresses.found and nowhere.link is None and nowhere.fault == "no_mx_host":  # what may change weighs more than what is for good
                 nowhere = Nowhere(addresses.fault, addresses.why)
-            for address in addresses.found:
+            fitting = [address for address in addresses.found if fits(source, address)]
+            if addresses.found and not fitting and nowhere.link is None:
+                nowhere = Nowhere("unreachable", f"{host} has no address that can be reached from {source}", is_sources=True)
+            for address in fitting:
                 if tries >= MAX_TRIES or (tries >= MIN_TRIES and self._clock.monotonic() - started_s > SEARCH_S):
                     return nowhere
                 tries += 1
-                link = Link(host, address, self._port, self._next_source(address))
+                link = Link(host, address, self._port, source)
                 try:
                     return await self._open(link)
                 except Fault as fault:
-                    nowhere = Nowhere(fault.fault, fault.text, fault.stage, link, fault.reply)
+                    nowhere = Nowhere(fault.fault, fault.text, fault.stage, link, fault.reply, fault.fault == "no_source")
+                    if nowhere.is_sources:
+                        return nowhere
         return nowhere
 
     async def _open(self, link: Link) -> Connection:
@@ -78,9 +83,3 @@ class Connector:
             del self._clear_until_s[next(iter(self._clear_until_s))]
         self._clear_until_s[link.host] = self._clock.monotonic() + CLEAR_S
         return await open_connection(link, self._policy, use_tls=False)
-
-    def _next_source(self, address: str) -> str:
-        """Our addresses in turn, of the family of the peer's; "" = the machine's choice."""
-        fitting = [s for s in self._sources if not s or (":" in s) == (":" in address)]
-        self._turn += 1
-        return fitting[self._turn % len(fitting)] if fitting else ""

@@ -10,6 +10,7 @@ whether the peer may have taken the mail all the same.
 
 import asyncio
 import contextlib
+import errno
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -330,6 +331,8 @@ async def open_connection(link: Link, policy: Policy, *, use_tls: bool = True) -
     except ConnectionRefusedError:
         raise Fault("refused", "connect", "connection refused") from None
     except OSError as error:
+        if link.source and error.errno == errno.EADDRNOTAVAIL:
+            raise Fault("no_source", "connect", f"{link.source} is not an address of this machine") from None
         raise Fault("unreachable", "connect", f"cannot connect: {error.strerror or error}") from None
     try:
         await connection.greet(use_tls=use_tls)

@@ -5,6 +5,7 @@ a pause of our own (SIGSTOP, a stuck disk) makes the others look dead. And `is_s
 last lease that we know to be written, by the monotonic clock. Who is not sure begins no attempt.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from estafette import maillog
@@ -26,12 +27,13 @@ class LeaseLost(Exception):
 class Membership:
     """See the module."""
 
-    def __init__(self, store: Store, clock: Clock, worker_id: int, lease_s: float, logs: Flights) -> None:
+    def __init__(self, store: Store, clock: Clock, worker_id: int, lease_s: float, logs: Flights, home: Callable[[str], str] = lambda site: site) -> None:
         self._store = store
         self._clock = clock
         self._worker_id = worker_id
         self._lease_s = lease_s
         self._logs = logs
+        self._home = home  # sites that share a limit have one home, and so one worker
         self._sure_until_s = clock.monotonic() + lease_s
         self._looks: dict[int, tuple[int, int]] = {}  # worker → (lease_until, looks that found it so)
         self._delivering = [worker_id]
@@ -43,7 +45,12 @@ class Membership:
 
     def is_elsewhere(self, site: str) -> bool:
         """True when another worker should hold the paths of a site."""
-        return preferred_worker(site, self._delivering) != self._worker_id
+        return preferred_worker(self._home(site), self._delivering) != self._worker_id
+
+    @property
+    def delivering(self) -> int:
+        """How many workers share the sites."""
+        return len(self._delivering)
 
     async def beat(self) -> int:
         """Prolong our lease, look at the others, retire the dead; how many those were. Raises LeaseLost and StoreFault."""

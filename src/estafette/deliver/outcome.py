@@ -15,6 +15,7 @@ MAX_TRANSCRIPT: Final = 8000
 OUR_CODES: Final = {"no_smtputf8": "5.6.7", "no_8bitmime": "5.6.3", "too_large": "5.3.4", "malformed": "5.6.0", "dns_nxdomain": "5.1.2",
                     "null_mx": "5.1.10", "no_mx_host": "5.1.2"}  # fmt: skip
 """Enhanced codes (RFC 3463, 6531 4.2, 7505 4) of what we find ourselves, without a reply."""
+ELSEWHERE_US: Final = 1_000_000
 BEFORE_MAIL: Final = frozenset({"connect", "tls", "ehlo"})
 
 
@@ -64,6 +65,12 @@ def after_fault(claim: Claimed, fault: str, text: str, facts: Facts, plan: Retry
     """The outcome of a failure without a reply."""
     verdict = classify_fault(fault)
     return replace(_failed(claim, verdict, facts, plan, text[:MAX_REPLY], None), enhanced=OUR_CODES.get(fault, "")), verdict
+
+
+def from_elsewhere(claim: Claimed, refused: Outcome, site: str) -> Outcome:
+    """Only our address was refused, and there are others: the next attempt leaves from one of them, soon, whatever the code said."""
+    return replace(refused, kind=OutcomeKind.DEFERRED, is_permanent=False, blocks_address=False, retry_at=refused.at + ELSEWHERE_US,
+                   lane=retry_lane(claim.lane), site=site)  # fmt: skip
 
 
 def blocked(reason: Reason, at: int) -> Outcome:

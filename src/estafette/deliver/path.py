@@ -1,28 +1,28 @@
-"""One path at work: the messages ready for a site, and the senders (one connection each) that take them.
+"""One path at work, one of our sources to one site: its ready messages, and the senders (one connection each) that take them.
 
-    path.add(items)        # senders start, or idle ones wake
-    path.rooms             # how many more messages it would like to be given, lane by lane
-
-A sender takes an item, connects when it has no usable connection, makes the mail ready, sends, and hands the outcome to the engine. It
-waits for the settling of one outcome before it begins the next but one, so that a crash can duplicate at most two mails per connection.
+A sender takes a message that the shaper lets go, connects when it has no usable connection, makes the mail ready, sends, and hands the outcome to
+the engine. It waits for the settling of one outcome before it begins the next but one, so that a crash can duplicate at most two mails per connection.
 """
 
 import asyncio
-from collections import deque
+import math
+from collections import Counter, deque
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 from estafette import maillog
-from estafette.deliver.attempt import Bench, Heard, attempt, put_off
-from estafette.deliver.connecting import Connector, Nowhere
+from estafette.deliver.attempt import Heard, attempt, put_off
+from estafette.deliver.connecting import Nowhere
 from estafette.deliver.connection import Connection
+from estafette.deliver.contracts import Engine, Home
 from estafette.deliver.holdings import Item
-from estafette.deliver.outcome import Facts, after_fault, after_reply, released
+from estafette.deliver.outcome import Facts, after_fault, after_reply, from_elsewhere, released
 from estafette.deliver.route import NoRoute
-from estafette.deliver.router import Router
 from estafette.model import Outcome, OutcomeKind
-from estafette.queue.paths import Window, after_dead, after_refused_connection, after_slow_down, after_success
+from estafette.queue import reactions
+from estafette.queue.pools import blames_source, defers_elsewhere
 from estafette.queue.ready import Ready
+from estafette.queue.shaper import FULL, Wait, Way
 
 READ_AHEAD: Final = 64
 DIRECT: Final = 500
@@ -31,45 +31,28 @@ STALE_S: Final = 30.0
 """So long a message may wait here for its attempt."""
 CUT_S: Final = 5.0
 """How long a sender that was cut may take to write what it knows."""
-
-
-class Engine(Bench, Protocol):
-    """What a path needs of its engine."""
-
-    router: Router
-    connector: Connector
-
-    async def settle(self, item: Item, outcome: Outcome) -> None:
-        """Write an outcome; returns when it is durable, never raises."""
-
-    def may_connect(self, path: "Path") -> bool:
-        """Reserve a connection of the process; False: the path is called again when there is one."""
-
-    def connection_closed(self) -> None:
-        """A reserved connection is over."""
-
-    def is_low(self, path: "Path") -> None:
-        """The path could take more messages."""
+LONGEST_OWN_S: Final = 3600.0
+"""A message that a limit of its own holds up looks again after this at the latest."""
 
 
 class Path:
     """See the module."""
 
-    def __init__(self, engine: Engine, site: str, window: Window) -> None:
+    def __init__(self, engine: Engine, site: Home, way: Way) -> None:
         self.site = site
-        self.window = window
+        self.way = way
         self.ready: Ready[Item] = Ready()
-        self.has_more = False  # the queue held more than was claimed
-        self.is_leaving = False  # the site is another worker's now: nothing new comes in
         self.in_flight = 0
         self._engine = engine
-        self._read_ahead = READ_AHEAD
         self._senders: set[asyncio.Task[None]] = set()
         self._idle: deque[asyncio.Future[None]] = deque()
         self._open = 0  # connections that are greeted
         self._is_stopping = False
+        self._alarm: asyncio.TimerHandle | None = None  # calls work() when a limit lets something go
+        self._rate_until_s = 0.0  # monotonic: nothing may go before then
+        self._put_off: Counter[str] = Counter()  # messages in a row that a limit of their own held up, by what it is on
 
-    # -- the engine's side ----------------------------------------------------------------------------------------------
+    # -- the site's side ------------------------------------------------------------------------------------------------
 
     @property
     def load(self) -> int:
@@ -77,27 +60,27 @@ class Path:
         return len(self.ready) + self.in_flight
 
     @property
-    def rooms(self) -> tuple[int, ...]:
-        """How many more messages the path would like to be given (`Ready.rooms`): little while it probes a site that did not answer. () for none."""
-        if self._is_stopping or self.is_leaving or self.is_paused:
-            return ()
-        target = 2 if self.window.failures else max(2 * self.window.size, self._read_ahead)
-        return self.ready.rooms(target - self.in_flight)
+    def waiting(self) -> int:
+        """Messages that are ready."""
+        return len(self.ready)
 
     @property
-    def has_room(self) -> bool:
-        """True when it would take a message of any lane."""
-        return bool(rooms := self.rooms) and rooms[-1] > 0
+    def at_most(self) -> float:
+        """Messages that can go within the time that one may wait here."""
+        rate = self.way.flow.rate
+        return rate if math.isinf(rate) else max(1, math.ceil(rate * STALE_S))
 
     @property
-    def takes_direct(self) -> bool:
-        """True when mail may come straight from the door: in any other case the queue keeps the order."""
-        return not (self._is_stopping or self.is_leaving or self.is_paused or self.has_more or self.window.failures) and self.load < DIRECT
+    def appetite(self) -> int:
+        """How many messages it would like to hold."""
+        if self.is_paused:
+            return self.load
+        return 2 if self.way.flow.failures else int(min(max(2 * self.way.flow.size, READ_AHEAD), self.at_most))
 
     @property
     def is_paused(self) -> bool:
-        """True while the site rests."""
-        return self.window.is_paused(self._engine.clock.monotonic())
+        """True while nothing may go."""
+        return self._engine.shaper.is_paused(self.way, self._engine.clock.monotonic())
 
     @property
     def is_at_rest(self) -> bool:
@@ -115,29 +98,45 @@ class Path:
         self.work()
 
     def work(self) -> None:
-        """Wake idle senders, start new ones, as far as the window and the process allow.
+        """Wake idle senders, start new ones, as far as the shaper and the process allow.
 
         Until a host has greeted only one connection is tried, then as many as are open: a site that does not answer holds one connection of the
         process and not a window full of them, and its failure is counted once.
         """
-        if self._is_stopping or self.is_paused:
-            return
+        engine = self._engine
         wanted = len(self.ready)
+        if self._is_stopping or not wanted or self.is_paused or self._rate_until_s > engine.clock.monotonic():
+            return
         while wanted and self._idle:
             waiter = self._idle.popleft()
             if not waiter.done():
                 waiter.set_result(None)
                 wanted -= 1
-        while wanted > 0 and self._may_open and self._engine.may_connect(self):
+        while wanted > 0 and len(self._senders) - self._open < max(1, self._open) and len(self._senders) < self.way.flow.size and engine.may_connect(self):
+            wait_s = engine.shaper.open(self.way, engine.clock.monotonic())
+            if wait_s:
+                engine.slots.give_back(self)
+                self._try_again(wait_s)
+                return
             task = asyncio.create_task(self._send_on_one_connection())
             self._senders.add(task)
             task.add_done_callback(self._sender_ended)
             wanted -= 1
 
-    @property
-    def _may_open(self) -> bool:
-        senders = len(self._senders)
-        return senders < self.window.size and senders - self._open < max(1, self._open)
+    def _try_again(self, wait_s: float) -> None:
+        """`work` when a limit lets something go again."""
+        if wait_s == FULL:
+            if self.way.effective.named and not self._senders:
+                self._engine.slots.wants_shared(self)
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = asyncio.get_running_loop().call_later(wait_s, self.rings)
+
+    def rings(self) -> None:
+        """Whatever was waited for may be over."""
+        self._rate_until_s = 0.0
+        self.work()
 
     def close_idle(self) -> None:
         """Close one unused connection: another path needs it."""
@@ -147,24 +146,25 @@ class Path:
                 waiter.cancel()
 
     def leave(self) -> list[Item]:
-        """Take nothing more; what no sender has begun with goes back."""
-        self.is_leaving = True
+        """What no sender has begun with goes back; unused connections close."""
         while self._idle:
             self.close_idle()
         return self.ready.take_all()
 
     def take_stale(self) -> list[Item]:
-        """What has waited here for too long: the queue keeps it better, under its deadline and the block list. The path reads less ahead from now on."""
-        stale = self.ready.take_older(self._engine.clock.monotonic() - STALE_S)
-        if stale:
-            self._read_ahead = max(1, self._read_ahead // 2)
-        return stale
+        """What has waited here for too long."""
+        return self.ready.take_older(self._engine.clock.monotonic() - STALE_S)
 
-    async def stop(self, within_s: float) -> None:
-        """Begin nothing new; wait for what is under way, then cut it."""
+    def stop_taking(self) -> None:
+        """Begin nothing new."""
         self._is_stopping = True
+        if self._alarm is not None:
+            self._alarm.cancel()
         while self._idle:
             self.close_idle()
+
+    async def stop(self, within_s: float) -> None:
+        """Wait for what is under way, then cut it."""
         if self._senders:
             await asyncio.wait(self._senders, timeout=within_s)
         for task in self._senders:
@@ -176,14 +176,16 @@ class Path:
 
     def _sender_ended(self, task: asyncio.Task[None]) -> None:
         self._senders.discard(task)
-        self._engine.connection_closed()
+        self._engine.shaper.closed(self.way)
+        self._engine.slots.give_back(self)
         if not task.cancelled() and (fault := task.exception()) is not None:
-            maillog.fault("path", self.site, fault)
+            maillog.fault("path", self.site.name, fault)
         self.work()
 
     async def _send_on_one_connection(self) -> None:
         connection: Connection | None = None
         settling: asyncio.Task[None] | None = None
+        clock = self._engine.clock
         try:
             while (item := await self._next(connection)) is not None:
                 self.in_flight += 1
@@ -193,20 +195,22 @@ class Path:
                         connection = None
                     if connection is None and (connection := await self._connect_safely(item)) is None:
                         return
-                    result = await attempt(self._engine, self.site, item, connection)
-                    if result.outcome is None:  # the idle connection was closed under it
+                    began_s = clock.monotonic()
+                    result = await attempt(self._engine, self.site.name, item, connection)
+                    outcome = result.outcome
+                    if outcome is None:  # the idle connection was closed under it
                         self._close(connection)
                         connection = None
                         self.ready.put_back(item)
                         continue
                     if result.heard is not None:
-                        self._learn(result.outcome, result.heard)
-                    previous, settling = settling, asyncio.create_task(self._engine.settle(item, result.outcome))
+                        outcome = self._learn(item, outcome, result.heard, began_s)
+                    previous, settling = settling, asyncio.create_task(self._engine.settle(item, outcome))
                     if previous is not None:
                         await asyncio.shield(previous)  # who cuts us here must not take an outcome along
                 finally:
                     self.in_flight -= 1
-                if connection.sent >= self._engine.sending.messages_per_connection or len(self._senders) > self.window.size:
+                if connection.sent >= self._engine.shaper.messages_per_connection(self.way) or len(self._senders) > self.way.flow.size:
                     return
         finally:
             if connection is not None:
@@ -219,18 +223,39 @@ class Path:
         connection.quit()
 
     async def _next(self, connection: Connection | None) -> Item | None:
-        """The next message; None when this sender should end."""
+        """The next message that may go; None when this sender should end."""
         while not self._is_stopping and self._engine.is_sure:
             if self.ready and not self.is_paused:
                 item = self.ready.take()
-                if self.has_more and len(self.ready) < self._read_ahead // 2 + 1:
-                    if not self.ready:
-                        self._read_ahead = min(READ_AHEAD, 2 * self._read_ahead)
-                    self._engine.is_low(self)
-                return item
-            if connection is None or self.is_leaving or not connection.is_usable or not await self._was_woken():
+                wait = self._may_send(item)
+                self.site.went_low(self)
+                if wait is None:
+                    return item
+                if wait.is_own:
+                    continue
+                self.ready.put_back(item)
+                if wait.seconds > self._engine.sending.idle_s:
+                    self._rate_until_s = self._engine.clock.monotonic() + wait.seconds
+                    self._try_again(wait.seconds)
+                    break
+                await asyncio.sleep(wait.seconds)  # its connection is kept for the next turn
+                continue
+            if connection is None or self.site.is_leaving or not connection.is_usable or not await self._was_woken():
                 break
         return None
+
+    def _may_send(self, item: Item) -> Wait | None:
+        """None: it goes now. What only this message waits for sends it back to the queue, the next of its kind for longer."""
+        claim, engine = item.claim, self._engine
+        now_s = engine.clock.monotonic()
+        wait = engine.shaper.send(self.way, claim.domain, now_s, claim.account, claim.campaign)
+        if wait is None:
+            if self._put_off:
+                self._put_off.pop(claim.domain, None)
+        elif wait.is_own:
+            self._put_off[claim.domain] += 1
+            engine.release_later([item], self.site.name, now_s + min(wait.seconds * self._put_off[claim.domain], max(wait.seconds, LONGEST_OWN_S)))
+        return wait
 
     async def _was_woken(self) -> bool:
         """Wait on an open connection for more to send; False when there is nothing for long enough, or another path needs the connection."""
@@ -264,12 +289,12 @@ class Path:
         started_s = engine.clock.monotonic()
         route = await engine.router.route(item.claim.domain)
         if isinstance(route, NoRoute):
-            await self._fail([item], route.fault, route.text, Facts(engine.clock.now_us(), engine.clock.random(), self.site, "dns"))
+            await self._fail([item], route.fault, route.text, Facts(engine.clock.now_us(), engine.clock.random(), self.site.name, "dns"))
             return None
-        if route.site != self.site:  # the domain has moved
+        if route.site != self.site.name:  # the domain has moved
             await engine.settle(item, released(engine.clock.now_us(), site=route.site))
             return None
-        found = await engine.connector.connect(route)
+        found = await engine.connector.connect(route, self.way.source)
         if isinstance(found, Nowhere):
             await self._no_connection(item, found, started_s)
             return None
@@ -278,22 +303,32 @@ class Path:
         return found
 
     async def _no_connection(self, item: Item, nowhere: Nowhere, started_s: float) -> None:
-        engine = self._engine
+        engine, shaper = self._engine, self._engine.shaper
         now_s = engine.clock.monotonic()
         link, reply = nowhere.link, nowhere.reply
         if self._open and link is not None:  # others work: one connection too many, nobody's failure
-            self.window = after_refused_connection(self.window, self._open)
-            maillog.path_slowed(self.site, nowhere.text, 0)
+            shaper.unreachable(self.way, self._open, now_s, started_s, engine.sending.plan.pauses_s)
+            maillog.path_slowed(self.name, nowhere.text, 0)
             self.ready.put_back(item)
             return
-        self.window = after_dead(self.window, now_s, engine.sending.plan.pauses_s)
-        maillog.path_slowed(self.site, nowhere.text, self.window.paused_until_s - now_s)
-        facts = Facts(engine.clock.now_us(), engine.clock.random(), self.site, nowhere.stage, duration_ms=int((now_s - started_s) * 1000))
+        items = [item, *self.ready.take_all()]
+        if nowhere.is_sources:  # the source's trouble, not the site's: the others may carry what it had
+            is_unfit = link is None and self.site.is_unfit(self.way.source)
+            if link is not None:
+                aside = shaper.cannot_leave(self.way.source, now_s, nowhere.text)
+                maillog.source_aside(self.way.source, nowhere.text, aside.until_s - now_s)
+            if link is not None or is_unfit:
+                self.site.add(items)
+                return
+        shaper.unreachable(self.way, 0, now_s, started_s, engine.sending.plan.pauses_s)
+        maillog.path_slowed(self.name, nowhere.text, self.way.flow.paused_until_s - now_s)
+        facts = Facts(engine.clock.now_us(), engine.clock.random(), self.site.name, nowhere.stage, duration_ms=int((now_s - started_s) * 1000))
         if link is not None:
             facts = replace(facts, host=link.host, address=link.address, source=link.source)
-        items = [item, *self.ready.take_all()]
         if reply is not None:
-            await self._settle_all([(i, after_reply(i.claim, reply, self._shaken(facts), engine.sending.plan)[0]) for i in items])
+            failed = [(i, *after_reply(i.claim, reply, self._shaken(facts), engine.sending.plan)) for i in items]
+            self._tell_shaper(item, Heard(reply, failed[0][2]), facts.host, facts.stage, started_s)
+            await self._settle_all([(i, outcome) for i, outcome, _ in failed])
         else:
             await self._fail(items, nowhere.fault, nowhere.text, facts)
 
@@ -307,10 +342,34 @@ class Path:
     async def _settle_all(self, settled: list[tuple[Item, Outcome]]) -> None:
         await asyncio.gather(*(self._engine.settle(item, outcome) for item, outcome in settled))
 
-    def _learn(self, outcome: Outcome, heard: Heard) -> None:
-        if not heard.verdict.slow_down or outcome.kind is OutcomeKind.DELIVERED:
-            self.window = after_success(self.window, self._open)
-            return
-        now_s = self._engine.clock.monotonic()
-        self.window = after_slow_down(self.window, now_s, heard.verdict.wait_hint_s)
-        maillog.path_slowed(self.site, str(heard.reply), max(0.0, self.window.paused_until_s - now_s))
+    # -- learning -------------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """For the log."""
+        return f"{self.site.name} from {self.way.source}" if self.way.source else self.site.name
+
+    def _learn(self, item: Item, outcome: Outcome, heard: Heard, began_s: float) -> Outcome:
+        """Tell the shaper; the outcome, which is another one when only our address was refused and there are others."""
+        if outcome.kind is OutcomeKind.DELIVERED:
+            self._engine.shaper.answered(self.way, self._engine.clock.monotonic())
+            return outcome
+        self._tell_shaper(item, heard, outcome.host, outcome.stage, began_s)
+        claim, shaper = item.claim, self._engine.shaper
+        pool = shaper.pool_for(claim.account, claim.stream, claim.campaign)
+        if blames_source(heard.verdict):  # what waits for this source may leave from another one
+            self.site.add(self.ready.take_all())
+        if defers_elsewhere(heard.verdict, pool, shaper.refused_at(self.site.name, self._engine.clock.monotonic())):
+            return from_elsewhere(claim, outcome, self.site.name)
+        return outcome
+
+    def _tell_shaper(self, item: Item, heard: Heard, host: str, stage: str, began_s: float) -> None:
+        claim, now_s, flow = item.claim, self._engine.clock.monotonic(), self.way.flow
+        reply, verdict = heard.reply, heard.verdict
+        told = reactions.Heard(now_s, self.way.source, self.site.name, self.way.effective.provider, host, claim.account, claim.campaign, reply.code,
+                               reply.enhanced or "", reply.text, verdict.category, stage)  # fmt: skip
+        measures = self._engine.shaper.failed(self.way, verdict, told, began_s)
+        for measure in measures:
+            maillog.measure_begun(self.name, measure.reaction.name, measure.reply, measure.until_s - now_s)
+        if not measures and self.way.flow.slowed_at_s != flow.slowed_at_s:
+            maillog.path_slowed(self.name, str(reply), max(0.0, self.way.flow.paused_until_s - now_s))

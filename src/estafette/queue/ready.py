@@ -32,6 +32,16 @@ def is_filled(rooms: Sequence[int], taken: Sequence[int]) -> bool:
     return any(sum(lane <= last for lane in taken) >= room for last, room in enumerate(rooms))
 
 
+def rooms_for(counts: Iterable[Sequence[int]], target: int) -> tuple[int, ...]:
+    """How many more may come of each lane, those of the lanes before it counted in, when so many stand there (`Ready.counts` of each path): a lane has
+    room for `target` whatever waits behind it, so that a site full of bulk still asks for transactional mail, and one full of retries for first attempts."""
+    ahead, rooms = 0, []
+    for lane in zip(*counts, strict=True):
+        ahead += sum(lane)
+        rooms.append(max(0, target - ahead))
+    return tuple(rooms)
+
+
 class Ready(Generic[W]):
     """See the module."""
 
@@ -42,14 +52,9 @@ class Ready(Generic[W]):
     def __len__(self) -> int:
         return self._count
 
-    def rooms(self, target: int) -> tuple[int, ...]:
-        """How many more may come of each lane, those of the lanes before it counted in: a lane has room for `target` whatever waits behind it, so that
-        a path full of bulk still asks for transactional mail, and one full of retries for first attempts."""
-        ahead, rooms = 0, []
-        for lane in self._lanes:
-            ahead += len(lane)
-            rooms.append(max(0, target - ahead))
-        return tuple(rooms)
+    def counts(self) -> list[int]:
+        """How many stand in each lane."""
+        return [len(lane) for lane in self._lanes]
 
     def add(self, items: Iterable[W]) -> None:
         """At the end of their lanes."""

@@ -19,7 +19,7 @@ from estafette.mail.reply_rules import Verdict
 from estafette.queue.pools import Aside, Pool, after_blame, after_failure, blames_source, by_preference, pool_for
 from estafette.queue.rate import Meter, Pace, take, take_all
 from estafette.queue.reactions import Heard, Measure, Watch, lowered, rest_s
-from estafette.queue.shaping import Caps, Effective, NamedLimit, Table, counter_of, home_of, is_below, limits_for
+from estafette.queue.shaping import Caps, Effective, NamedLimit, Table, counter_of, home_of, is_below, limits_for, part_of
 from estafette.queue.warmup import OTHER, first
 from estafette.queue.window import Flow, answered, is_forgettable, limited, opened, refused_connection, rested, slowed, unreachable
 
@@ -71,6 +71,7 @@ class Shaper:
         self._warm: dict[tuple[str, str], float] = {}  # (source, provider) → messages left today
         self._by_domain: dict[str, tuple[NamedLimit, ...]] = {}
         self._homes: dict[str, str] = {}
+        self._workers = 1
 
     # -- ways -------------------------------------------------------------------------------------------------------------
 
@@ -90,6 +91,10 @@ class Shaper:
                 del self._homes[next(iter(self._homes))]
             home = self._homes[site] = home_of(site, self.table)
         return home
+
+    def share_with(self, workers: int) -> None:
+        """So many workers deliver: of a limit whose paths are spread over all of them each keeps its part."""
+        self._workers = max(1, workers)
 
     def forget(self, site: str, now_s: float, *, is_lost: bool = False) -> bool:
         """Forget the ways of a site that is given up, unless something was learnt there that is worth keeping (`is_lost`: in any case)."""
@@ -114,7 +119,7 @@ class Shaper:
         self._homes.clear()
         for key, way in self._ways.items():
             way.effective = limits_for(way.hosts, "", table, way.source, self._caps)
-            self._fit(way, now_s)
+            self._fit(way, now_s, is_ordered=True)
             for _ in range(open_before[key]):  # what is open counts towards the limits that hold now
                 self._reserve(way)
 
@@ -122,20 +127,36 @@ class Shaper:
 
     def source_for(self, site: str, hosts: Sequence[str], key: str, now_s: float, account: str = "", stream: str = "", campaign: str = "",
                    refused: Sequence[str] = ()) -> str | None:  # fmt: skip
-        """The source of a message (`key`: the same at every attempt): the first of its pool by preference that may be used at this site now."""
-        pool = self.pool_for(account, stream, campaign)
-        return next((source for source in by_preference(pool, key) if source not in refused and self._is_usable(source, site, hosts, now_s)), None)
+        """The source of a message (`key`: the same at every attempt): the first of its pool by preference that may be used at this site now.
+
+        When the site holds all of them against us the preferred one goes on, slowly: each reply is then an answer to its message.
+        """
+        sources = [source for source in by_preference(self.pool_for(account, stream, campaign), key) if source not in refused]
+        usable = next((source for source in sources if self._is_usable(source, site, hosts, now_s)), None)
+        if usable is not None:
+            return usable
+        return next((source for source in sources if self._is_usable(source, site, hosts, now_s, if_blamed=True)), None)
 
     def pool_for(self, account: str = "", stream: str = "", campaign: str = "") -> Pool:
         """The pool of a message."""
         return pool_for(self.table.pools, self._fallback, account, stream, campaign)
 
+    def no_source_s(self, site: str, now_s: float, account: str = "", stream: str = "", campaign: str = "") -> float:
+        """How long until a message for which `source_for` found none may look again: the first rest of a source of its pool that ends; 0 = not known."""
+        sources = self.pool_for(account, stream, campaign).sources
+        rests = [rest for s in sources if (rest := self._source_rest_s(s.address, site, now_s, if_blamed=True)) > 0]
+        return min(rests, default=0.0)
+
+    def refused_at(self, site: str, now_s: float) -> list[str]:
+        """The sources whose address is held against us at a site now."""
+        return [source for (source, place), aside in self._asides.items() if place == site and aside.is_aside(now_s)]
+
     def open(self, way: Way, now_s: float) -> float:
         """0.0: a connection may be opened, and counts from now until `closed`. Else how long to wait; FULL: until another one closes."""
-        if (wait_s := self._rest_s(way, now_s)) > 0:
+        if (wait_s := self.rest_s(way, now_s)) > 0:
             return wait_s
         self._fit(way, now_s)
-        if way.open >= way.flow.size or any(self._counter(limit, way.source).open >= limit.connections for limit in way.effective.named):
+        if way.open >= way.flow.size or any(self._counter(limit, way.source).open >= self._part(limit).connections for limit in way.effective.named):
             return FULL
         limits = way.flow.limits
         way.connections, wait_s = take(way.connections, now_s, limits.connections_per_s, limits.connections)
@@ -155,7 +176,7 @@ class Shaper:
         own = self._of_domain(way, domain)
         counters = [self._counter(limit, way.source) for limit in (*shared, *own)]
         meters = [way.messages, *(counter.meter for counter in counters)]
-        paces = [Pace(way.flow.rate, way.flow.limits.burst), *(Pace(limit.messages_per_s, limit.burst) for limit in (*shared, *own))]
+        paces = [Pace(way.flow.rate, way.flow.limits.burst), *(Pace(self._part(limit).messages_per_s, limit.burst) for limit in (*shared, *own))]
         after, wait_s = take_all(meters, now_s, paces)
         if wait_s:
             _, of_all_s = take_all(meters[: 1 + len(shared)], now_s, paces[: 1 + len(shared)])
@@ -169,7 +190,11 @@ class Shaper:
 
     def is_paused(self, way: Way, now_s: float) -> bool:
         """True while nothing may be opened on a way, whatever the message."""
-        return self._rest_s(way, now_s) > 0
+        return self.rest_s(way, now_s) > 0
+
+    def rest_s(self, way: Way, now_s: float) -> float:
+        """How long nothing may be opened on a way: it is suspended, a server named a pause, or the site is dead."""
+        return max(way.flow.paused_until_s - now_s, rest_s(self._watch.in_force(now_s, way.source, way.site), now_s))
 
     def messages_per_connection(self, way: Way) -> int:
         """After so many a connection is closed."""
@@ -246,11 +271,8 @@ class Shaper:
 
     # -- inside -----------------------------------------------------------------------------------------------------------
 
-    def _is_usable(self, source: str, site: str, hosts: Sequence[str], now_s: float) -> bool:
-        for place in ((source, ""), (source, site)):
-            if place in self._asides and self._asides[place].is_aside(now_s):
-                return False
-        if rest_s(self._watch.in_force(now_s, source, site), now_s) > 0:
+    def _is_usable(self, source: str, site: str, hosts: Sequence[str], now_s: float, *, if_blamed: bool = False) -> bool:
+        if self._source_rest_s(source, site, now_s, if_blamed=if_blamed) > 0:
             return False
         plan = next((plan for plan in self.table.warmups if plan.source == source), None)
         if plan is None:
@@ -258,21 +280,26 @@ class Shaper:
         provider = self.way(site, hosts, source).effective.provider or OTHER
         return self._warm.setdefault((source, provider), first(plan.ramp_for(provider)).cap) > 0
 
+    def _source_rest_s(self, source: str, site: str, now_s: float, *, if_blamed: bool = False) -> float:
+        places = [(source, "")] if if_blamed else [(source, ""), (source, site)]
+        aside_s = max((self._asides[place].until_s - now_s for place in places if place in self._asides), default=0.0)
+        return max(aside_s, rest_s(self._watch.in_force(now_s, source, site), now_s))
+
     def _set_aside(self, place: tuple[str, str], aside: Aside) -> None:
         self._asides[place] = aside
         while len(self._asides) > MAX_ASIDES:
             del self._asides[next(iter(self._asides))]
 
-    def _rest_s(self, way: Way, now_s: float) -> float:
-        return max(way.flow.paused_until_s - now_s, rest_s(self._watch.in_force(now_s, way.source, way.site), now_s))
+    def _part(self, limit: NamedLimit) -> NamedLimit:
+        return limit if limit.provider or self._workers == 1 else part_of(limit, self._workers)
 
-    def _fit(self, way: Way, now_s: float) -> None:
+    def _fit(self, way: Way, now_s: float, *, is_ordered: bool = False) -> None:
         """The ceilings in force: those of the table, lowered by measures."""
         lower = lowered(self._watch.in_force(now_s, way.source, way.site))
         limits = way.effective.limits
         if lower:
             limits = replace(limits, **{name: min(getattr(limits, name), value) for name, value in lower.items()})
-        way.flow = limited(way.flow, limits, now_s)
+        way.flow = limited(way.flow, limits, now_s, is_ordered=is_ordered)
 
     def _reserve(self, way: Way) -> None:
         way.open += 1

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from estafette.queue.latency import Objective
 from estafette.queue.paths import site_name
 from estafette.queue.pools import Pool
 from estafette.queue.rate import NO_LIMIT, written
@@ -97,6 +98,7 @@ class Table:
     reactions: tuple[Reaction, ...] = ()
     pools: tuple[Pool, ...] = ()
     warmups: tuple[Plan, ...] = ()
+    objectives: tuple[Objective, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

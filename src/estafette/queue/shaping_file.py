@@ -5,7 +5,7 @@
     reload(loaded, text, "shaping.toml")        the new table, or the old one and the problems of the new text
 
 Sections: [default], [provider.NAME], [site."MX"], each with [....source."ADDRESS"] below; [limit.NAME], [pool.NAME], [warmup."ADDRESS"] with
-[....provider.NAME] below, and [[rule]]. What single values may be stands in `queue/shaping_keys.py`.
+[....provider.NAME] below, [stream.NAME], and [[rule]]. What single values may be stands in `queue/shaping_keys.py`.
 """
 
 import tomllib
@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 
+from estafette.queue.latency import Objective
 from estafette.queue.pools import Pool, Pooled
 from estafette.queue.rate import NO_LIMIT
 from estafette.queue.reactions import Reaction
@@ -27,6 +28,7 @@ from estafette.queue.shaping_keys import (
     PROVIDER_ONLY,
     RAMP,
     RULE,
+    STREAM,
     TOTALS,
     WARMUP,
     Lines,
@@ -39,7 +41,7 @@ from estafette.queue.warmup import Plan, Ramp
 from estafette.rules import load
 from estafette.settings import ConfigError
 
-SECTIONS: Final = ("default", "provider", "site", "limit", "pool", "warmup", "rule")
+SECTIONS: Final = ("default", "provider", "site", "limit", "pool", "warmup", "stream", "rule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class _Sections(Reader):
             self._rules(known),
             tuple({pool.name: pool for pool in (*self._under.pools, *self._pools())}.values()),
             tuple({plan.source: plan for plan in (*self._under.warmups, *self._warmups(known))}.values()),
+            tuple({goal.stream: goal for goal in (*self._under.objectives, *self._streams())}.values()),
         )
 
     def _providers(self) -> tuple[list[Provider], list[NamedLimit]]:
@@ -242,6 +245,15 @@ class _Sections(Reader):
             if "sources" in values and not any(source.weight for source in sources):
                 self.problem((*path, "sources"), "no source has a weight above 0")
             found.append(Pool(name, sources, values.get("accounts", ()), values.get("streams", ()), values.get("campaigns", ()), self.where(path)))
+        return found
+
+    def _streams(self) -> list[Objective]:
+        found = []
+        for name, value in self.sections(("stream",), self._given.get("stream", {})):
+            values = self.values(("stream", name), value, STREAM)
+            if "deliver_within" not in value:
+                self.problem(("stream", name), 'needs deliver_within, such as "10s"')
+            found.append(Objective(name, values.get("deliver_within", 0.0), self.where(("stream", name))))
         return found
 
     def _warmups(self, providers: Sequence[str]) -> list[Plan]:

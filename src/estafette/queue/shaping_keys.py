@@ -207,6 +207,7 @@ LIMIT: Final = {
 POOL: Final = {
     "sources": Key(_weighted), "accounts": Key(list_of(_pattern)), "streams": Key(list_of(_pattern)), "campaigns": Key(list_of(_pattern)),
 }  # fmt: skip
+STREAM: Final = {"deliver_within": Key(span(0.1, 86_400))}
 WARMUP: Final = {"started": Key(read_date)}
 RAMP: Final = {
     "first_day": Key(whole(1, 1_000_000)), "growth": Key(number(1.01, 10)), "warm_at": Key(whole(1, 100_000_000)),

@@ -22,7 +22,7 @@ from estafette.queue.shaping import Limits
 STEP_S: Final = 15.0
 """The shortest time between two steps up after a slow-down."""
 RATE_STEPS: Final = 10
-"""In so many steps a halved rate would grow by as much as the rate was at the slow-down."""
+"""In so many steps a halved rate would grow by as much as the rate was at the slow-down; beyond that it grows by this part of itself."""
 SLOWEST_PER_S: Final = 1 / 60
 """A path that is asked to slow down again and again still tries one message a minute: otherwise it would never learn that it may."""
 UNMEASURED_PER_S: Final = 1.0
@@ -87,7 +87,7 @@ def answered(flow: Flow, now_s: float, open_connections: int) -> Flow:
     )  # fmt: skip
     if is_eager or flow.answers < size or now_s - flow.step_at_s < STEP_S:
         return flow
-    rate = min(flow.limits.messages_per_s, flow.rate + flow.rate_step)
+    rate = min(flow.limits.messages_per_s, flow.rate + max(flow.rate_step, flow.rate / RATE_STEPS))
     if not is_full and rate == flow.rate:
         return flow
     return replace(flow, size=size + is_full, rate=rate, step_at_s=now_s, answers=0)
@@ -131,14 +131,15 @@ def rested(flow: Flow, now_s: float, until_s: float) -> Flow:
                    step_at_s=until_s, slowed_at_s=now_s, answers=0, rest_until_s=max(flow.rest_until_s, until_s))  # fmt: skip
 
 
-def limited(flow: Flow, limits: Limits, now_s: float) -> Flow:
-    """Other ceilings from now on (a reload, a measure that begins or ends): lower ones hold at once, higher ones are grown into."""
+def limited(flow: Flow, limits: Limits, now_s: float, *, is_ordered: bool = False) -> Flow:
+    """Other ceilings from now on (a reload, a measure that begins or ends): lower ones hold at once, higher ones are grown into; a higher rate that a
+    person ordered (`is_ordered`) holds at once where no server has asked us to slow down."""
     if limits is flow.limits or limits == flow.limits:
         return flow
     is_narrower = limits.connections < flow.size or limits.messages_per_s < flow.rate
     is_wider = limits.connections > flow.limits.connections or limits.messages_per_s > flow.limits.messages_per_s
     size = min(flow.size, limits.connections)
-    rate = min(flow.rate, limits.messages_per_s)
+    rate = limits.messages_per_s if is_ordered and flow.slowed_at_s == -math.inf else min(flow.rate, limits.messages_per_s)
     step = flow.rate_step or (rate if rate != NO_LIMIT else 0.0) / RATE_STEPS
     eager_to = min(flow.eager_to, size) if is_narrower or is_wider else flow.eager_to
     return replace(flow, limits=limits, size=size, rate=rate, rate_step=step, eager_to=eager_to, step_at_s=now_s if is_wider else flow.step_at_s)

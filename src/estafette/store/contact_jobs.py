@@ -7,8 +7,7 @@ import msgspec
 
 from estafette.nouns import ContactChange, ContactJob, JobError, JobOrders, JobStatus, ListAction, Trace
 from estafette.store.contacts import apply
-from estafette.store.templates import Runner
-from estafette.store.unit import Many, Row, Rows, Unit
+from estafette.store.unit import Many, Row, Rows, Runner, Unit
 
 
 class ContactJobs:

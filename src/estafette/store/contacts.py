@@ -22,8 +22,7 @@ from estafette.nouns import (
     Subscription,
     Trace,
 )
-from estafette.store.templates import Runner
-from estafette.store.unit import Many, Row, Rows, Unit
+from estafette.store.unit import Many, Row, Rows, Runner, Unit
 
 SUBSCRIBING: Final = {
     ListAction.ADD_FORCE: "subscription_force",

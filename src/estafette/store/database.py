@@ -32,9 +32,11 @@ from estafette.store.contact_jobs import ContactJobs
 from estafette.store.contacts import Contacts
 from estafette.store.driver import Driver
 from estafette.store.held import Held
+from estafette.store.holds import Holds
 from estafette.store.privacy import Privacy
 from estafette.store.reports import Reports
 from estafette.store.seam import Audit, Policy, SiteBacklog, Waiting, Want, Worker
+from estafette.store.standing import Standing
 from estafette.store.statistics import Statistics
 from estafette.store.templates import Templates
 from estafette.store.webhooks import Webhooks
@@ -54,6 +56,8 @@ class Database:
         self.contacts = Contacts(driver)
         self.contact_jobs = ContactJobs(driver)
         self.privacy = Privacy(driver)
+        self.holds = Holds(driver, policy)
+        self.standing = Standing(driver)
         lanes = 1 if driver.dialect == "sqlite" else 3  # SQLite has one writer; PostgreSQL commits side by side
         self._accepts: Batcher[Sequence[Submission], list[Accepted]] = Batcher(self._accept_batch, limit=200, lanes=lanes)
         self._settles: Batcher[Settlement, bool] = Batcher(self._settle_batch, limit=500, lanes=1)

@@ -138,7 +138,7 @@ def _insert(submissions: Sequence[Submission], accepted: dict[int, Accepted], ca
                     report_rows.append(report_row(m.id, s.accepted_at, NOT_ATTEMPTED, "", m.explanation or f"not attempted: {m.reason.error}"))
             else:
                 queue_rows.append((m.id, s.id, s.account_id, m.recipient, m.domain, m.site, m.lane, s.accepted_at, s.due_at, s.deadline_at,
-                                   m.owner, m.notify))  # fmt: skip
+                                   m.owner, m.notify, campaigns.get((s.account_id, o.campaign), 0), o.monitoring_category))  # fmt: skip
         if s.idempotency_key:
             key_rows.append((s.account_id, s.idempotency_key, s.fingerprint, s.answer, s.accepted_at))
     for name, rows in (("idempotency_put", key_rows), ("submission_put", submission_rows), ("content_put", content_rows),

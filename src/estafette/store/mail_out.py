@@ -21,11 +21,11 @@ from estafette.store.mail_in import encode_data
 from estafette.store.options import decode_options
 from estafette.store.reports import GIVEN_UP, NOT_ATTEMPTED, RELAYED, report_row
 from estafette.store.seam import Policy, Want
-from estafette.store.unit import Many, Rows, Unit
+from estafette.store.unit import Many, Row, Rows, Unit
 
 
 def claim(worker_id: int, wants: Sequence[Want], now: int) -> Unit[list[Claimed]]:
-    """Take due messages, lane by lane: lane 0 of a site is emptied before lane 1 is looked at.
+    """Take due messages, lane by lane: lane 0 of a site is emptied before lane 1 is looked at. Within a lane accounts and campaigns share what is taken.
 
     A worker that was declared dead gets nothing: its messages were given back once, and nobody would do it again.
     """
@@ -33,16 +33,36 @@ def claim(worker_id: int, wants: Sequence[Want], now: int) -> Unit[list[Claimed]
     if not (yield Rows("workers_of", ([worker_id],))):
         return claimed
     for want in wants:
-        taken = 0
-        for lane, room in enumerate(want.rooms):
-            if room <= taken:
-                continue
-            rows = yield Rows("claim_lane", (want.site, lane, now, room - taken, worker_id))
-            taken += len(rows)
-            claimed.extend(sorted((Claimed(*row) for row in rows), key=lambda c: (c.due_at, c.message_id)))
+        lanes: dict[int, list[Row]] = {}
+        for group in (yield Rows("due_groups", (want.site, now))):
+            lanes.setdefault(group[0], []).append(group)
+        count = 0
+        for lane, waiting in lanes.items():
+            if (room := want.rooms[lane] - count) > 0:
+                taken = yield from _take(worker_id, want.site, waiting, room, now)
+                count += len(taken)
+                claimed += taken
     if claimed:
         yield Rows("mark_sent", ([c.message_id for c in claimed], now))
     return claimed
+
+
+def _take(worker_id: int, site: str, groups: Sequence[Row], room: int, now: int) -> Unit[list[Claimed]]:
+    """From the groups of one lane: an equal part from each, and what the small ones leave from the large ones."""
+    taken: list[Claimed] = []
+    first = now % len(groups)  # who is first when there is not room for all changes by itself
+    open_groups = [*groups[first:], *groups[:first]]
+    while open_groups and len(taken) < room:
+        part = max(1, (room - len(taken)) // len(open_groups))
+        still_open = []
+        for group in open_groups[: room - len(taken)]:
+            lane, account_id, campaign_id, account, campaign = group
+            rows = yield Rows("claim_group", (site, lane, account_id, campaign_id, now, worker_id, part))
+            taken += [Claimed(*row, account, campaign) for row in rows]  # type: ignore[call-arg]  # row edge
+            if len(rows) == part:
+                still_open.append(group)
+        open_groups = still_open
+    return sorted(taken, key=lambda c: (c.due_at, c.message_id))
 
 
 def contents(submission_ids: Sequence[int]) -> Unit[dict[int, Content]]:
@@ -187,9 +207,16 @@ def expire(now: int, limit: int, policy: Policy) -> Unit[int]:
 
 
 def due_sites(now: int, limit: int, after: str) -> Unit[list[str]]:
-    unrouted = yield Rows("due_unrouted", (now,))
-    routed = yield Rows("due_sites", (now, limit - len(unrouted), after))
-    return [site for (site,) in [*unrouted, *routed]]
+    unrouted = yield Rows("due_groups", ("", now))
+    sites = {"": None} if unrouted else {}
+    while len(sites) < limit:  # a site comes once for each of its groups
+        asked = limit - len(sites)
+        rows = yield Rows("due_sites", (now, asked, after))
+        sites.update((site, None) for (site,) in rows)
+        if len(rows) < asked:
+            break
+        after = rows[-1][0]
+    return list(sites)
 
 
 def held_by(worker_id: int) -> Unit[list[int]]:

@@ -40,7 +40,9 @@ from estafette.store.privacy import Privacy
 from estafette.store.templates import Templates
 
 if TYPE_CHECKING:
+    from estafette.store.holds import Holds  # which asks the Policy below
     from estafette.store.reports import Reports
+    from estafette.store.standing import Standing
     from estafette.store.statistics import Statistics
     from estafette.store.webhooks import Webhooks
 
@@ -163,6 +165,8 @@ class Store(Protocol):
     privacy: Privacy
     statistics: "Statistics"  # counters, and those who follow the event table
     webhooks: "Webhooks"
+    holds: "Holds"
+    standing: "Standing"
 
     @property
     def held(self) -> HeldShelf: ...

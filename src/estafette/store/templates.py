@@ -1,20 +1,9 @@
 """Shelf: templates and their parts. A template belongs to one account; another account's is as unknown as one that does not exist."""
 
-from typing import Protocol, TypeVar
-
 import msgspec
 
 from estafette.nouns import Template, TemplateContent
-from estafette.store.unit import MakeUnit, Many, Row, Rows, Unit
-
-T = TypeVar("T")
-
-
-class Runner(Protocol):
-    """What a shelf needs of a driver."""
-
-    async def write(self, make_unit: MakeUnit[T], *, is_synced: bool = True) -> T: ...
-    async def read(self, make_unit: MakeUnit[T]) -> T: ...
+from estafette.store.unit import Many, Row, Rows, Runner, Unit
 
 
 class Templates:

@@ -12,7 +12,7 @@ anything but its arguments.
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -37,3 +37,10 @@ class Many:
 Statement = Rows | Many
 Unit = Generator[Statement, Any, T]
 MakeUnit = Callable[[], Unit[T]]
+
+
+class Runner(Protocol):
+    """What a shelf needs of a driver."""
+
+    async def write(self, make_unit: MakeUnit[T], *, is_synced: bool = True) -> T: ...
+    async def read(self, make_unit: MakeUnit[T]) -> T: ...

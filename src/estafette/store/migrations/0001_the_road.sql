@@ -149,10 +149,13 @@ CREATE TABLE queue (
     due_at BIGINT NOT NULL,
     deadline_at BIGINT NOT NULL,
     owner BIGINT NOT NULL DEFAULT 0,                -- worker.id that holds it for an attempt
+    campaign_id BIGINT NOT NULL DEFAULT 0,          -- 0 = none
+    stream TEXT NOT NULL DEFAULT '',                -- what kind of mail it is, '' = not said
     claims BIGINT NOT NULL DEFAULT 0,               -- how often it was claimed from here: with the owner, the fencing token of one claim
     notify TEXT NOT NULL DEFAULT ''                 -- DSN NOTIFY as given (the whole request stands in dsn)
 );
-CREATE INDEX queue_due ON queue (site, lane, due_at) WHERE owner = 0;
+-- A *group* is what is taken in turn and can be held as a whole: the messages of one campaign of one account that wait in one lane of one site.
+CREATE INDEX queue_due ON queue (site, lane, account_id, campaign_id, due_at) WHERE owner = 0;
 CREATE INDEX queue_owner ON queue (owner) WHERE owner <> 0;
 CREATE INDEX queue_deadline ON queue (deadline_at) WHERE owner = 0;
 --pg ALTER TABLE queue SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);

@@ -26,7 +26,7 @@ INSERT INTO content (submission_id, codec, data) VALUES ($1, $2, $3)
 INSERT INTO message (id, submission_id, account_id, recipient, address_key, state, related_to, error, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
 -- name: queue_put
-INSERT INTO queue (message_id, submission_id, account_id, recipient, domain, site, lane, accepted_at, due_at, deadline_at, owner, notify)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+INSERT INTO queue (message_id, submission_id, account_id, recipient, domain, site, lane, accepted_at, due_at, deadline_at, owner, notify, campaign_id, stream)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 -- name: event_put
 INSERT INTO event (account_id, message_id, at, kind, count, reply, data) VALUES ($1, $2, $3, $4, $5, $6, $7)

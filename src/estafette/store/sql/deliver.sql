@@ -1,27 +1,75 @@
 -- name: newest_id
 SELECT COALESCE(max(id), 0) FROM message
--- name: due_unrouted
-SELECT '' WHERE EXISTS (SELECT 1 FROM queue WHERE owner = 0 AND site = '' AND lane IN (0, 1, 2, 3, 4, 5) AND due_at <= $1)
--- name: due_sites
--- A skip scan over the index (site, lane, due_at): the cost grows with the number of sites, not of messages.
-WITH RECURSIVE waiting (site) AS (
-    SELECT min(site) FROM queue WHERE owner = 0 AND site > $3
+-- name: due_sites (sqlite)
+-- A skip scan over the index (site, lane, account, campaign, due): from the first message of a group straight to the first of the next. The cost grows
+-- with the number of groups, not of messages. (SQLite keeps the order of a CROSS JOIN, and stops at the LIMIT.)
+WITH RECURSIVE head (id) AS (
+    SELECT (SELECT f.message_id FROM queue f WHERE f.owner = 0 AND f.site > $3 ORDER BY f.site, f.lane, f.account_id, f.campaign_id, f.due_at LIMIT 1)
     UNION ALL
-    SELECT (SELECT min(q.site) FROM queue q WHERE q.owner = 0 AND q.site > waiting.site) FROM waiting WHERE waiting.site IS NOT NULL
+    SELECT (SELECT n.message_id FROM queue n
+            WHERE n.owner = 0 AND (n.site, n.lane, n.account_id, n.campaign_id) > (c.site, c.lane, c.account_id, c.campaign_id)
+            ORDER BY n.site, n.lane, n.account_id, n.campaign_id, n.due_at LIMIT 1)
+    FROM head JOIN queue c ON c.message_id = head.id
 )
-SELECT site FROM waiting
-WHERE site IS NOT NULL AND EXISTS (
-    SELECT 1 FROM queue q WHERE q.owner = 0 AND q.site = waiting.site AND q.lane IN (0, 1, 2, 3, 4, 5) AND q.due_at <= $1)
+SELECT q.site FROM head CROSS JOIN queue q ON q.message_id = head.id
+WHERE q.due_at <= $1
+  AND (SELECT count(*) FROM hold h WHERE h.account_id = q.account_id AND h.campaign_id IN (0, q.campaign_id) AND h.domain = '') = 0
+  AND (SELECT count(*) FROM hold h WHERE h.account_id = 0 AND q.site = '@' || h.domain) = 0
 LIMIT $2
--- name: claim_lane (sqlite)
-UPDATE queue SET owner = $5, claims = claims + 1 WHERE message_id IN (
-    SELECT message_id FROM queue WHERE owner = 0 AND site = $1 AND lane = $2 AND due_at <= $3 ORDER BY due_at LIMIT $4)
-RETURNING message_id, submission_id, account_id, recipient, domain, site, lane, attempts, accepted_at, due_at, deadline_at, owner, notify, claims
--- name: claim_lane (postgres)
--- SKIP LOCKED: two workers that serve one site from different sources never wait for each other.
-UPDATE queue SET owner = $5, claims = claims + 1 WHERE message_id IN (
-    SELECT message_id FROM queue WHERE owner = 0 AND site = $1 AND lane = $2 AND due_at <= $3 ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
-RETURNING message_id, submission_id, account_id, recipient, domain, site, lane, attempts, accepted_at, due_at, deadline_at, owner, notify, claims
+-- name: due_sites (postgres)
+-- The same skip scan; it needs LATERAL to keep the order and to stop at the LIMIT.
+WITH RECURSIVE head AS (
+    (SELECT site, lane, account_id, campaign_id, due_at FROM queue WHERE owner = 0 AND site > $3 ORDER BY site, lane, account_id, campaign_id, due_at LIMIT 1)
+    UNION ALL
+    SELECT n.* FROM head c CROSS JOIN LATERAL (
+        SELECT site, lane, account_id, campaign_id, due_at FROM queue WHERE owner = 0 AND (site, lane, account_id, campaign_id) > (c.site, c.lane, c.account_id, c.campaign_id)
+        ORDER BY site, lane, account_id, campaign_id, due_at LIMIT 1) n
+)
+SELECT q.site FROM head q
+WHERE q.due_at <= $1
+  AND (SELECT count(*) FROM hold h WHERE h.account_id = q.account_id AND h.campaign_id IN (0, q.campaign_id) AND h.domain = '') = 0
+  AND (SELECT count(*) FROM hold h WHERE h.account_id = 0 AND q.site = '@' || h.domain) = 0
+LIMIT $2
+-- name: due_groups (sqlite)
+-- The same for one site: its groups that have something due, with the names of their account and campaign.
+WITH RECURSIVE head (id) AS (
+    SELECT (SELECT f.message_id FROM queue f WHERE f.owner = 0 AND f.site = $1 ORDER BY f.lane, f.account_id, f.campaign_id, f.due_at LIMIT 1)
+    UNION ALL
+    SELECT (SELECT n.message_id FROM queue n
+            WHERE n.owner = 0 AND n.site = $1 AND (n.lane, n.account_id, n.campaign_id) > (c.lane, c.account_id, c.campaign_id)
+            ORDER BY n.lane, n.account_id, n.campaign_id, n.due_at LIMIT 1)
+    FROM head JOIN queue c ON c.message_id = head.id
+)
+SELECT q.lane, q.account_id, q.campaign_id, COALESCE(a.name, ''), COALESCE(g.name, '')
+FROM head CROSS JOIN queue q ON q.message_id = head.id LEFT JOIN account a ON a.id = q.account_id LEFT JOIN campaign g ON g.id = q.campaign_id
+WHERE q.due_at <= $2
+  AND (SELECT count(*) FROM hold h WHERE h.account_id = q.account_id AND h.campaign_id IN (0, q.campaign_id) AND h.domain = '') = 0
+  AND (SELECT count(*) FROM hold h WHERE h.account_id = 0 AND q.site = '@' || h.domain) = 0
+-- name: due_groups (postgres)
+WITH RECURSIVE head AS (
+    (SELECT site, lane, account_id, campaign_id, due_at FROM queue WHERE owner = 0 AND site = $1 ORDER BY site, lane, account_id, campaign_id, due_at LIMIT 1)
+    UNION ALL
+    SELECT n.* FROM head c CROSS JOIN LATERAL (
+        SELECT site, lane, account_id, campaign_id, due_at FROM queue WHERE owner = 0 AND site = $1 AND (lane, account_id, campaign_id) > (c.lane, c.account_id, c.campaign_id)
+        ORDER BY site, lane, account_id, campaign_id, due_at LIMIT 1) n
+)
+SELECT q.lane, q.account_id, q.campaign_id, COALESCE((SELECT name FROM account a WHERE a.id = q.account_id), ''),
+       COALESCE((SELECT name FROM campaign g WHERE g.id = q.campaign_id), '')
+FROM head q
+WHERE q.due_at <= $2
+  AND (SELECT count(*) FROM hold h WHERE h.account_id = q.account_id AND h.campaign_id IN (0, q.campaign_id) AND h.domain = '') = 0
+  AND (SELECT count(*) FROM hold h WHERE h.account_id = 0 AND q.site = '@' || h.domain) = 0
+-- name: claim_group (sqlite)
+UPDATE queue SET owner = $6, claims = claims + 1 WHERE message_id IN (
+    SELECT message_id FROM queue WHERE owner = 0 AND site = $1 AND lane = $2 AND account_id = $3 AND campaign_id = $4 AND due_at <= $5
+    ORDER BY due_at LIMIT $7)
+RETURNING message_id, submission_id, account_id, recipient, domain, site, lane, attempts, accepted_at, due_at, deadline_at, owner, notify, claims, stream
+-- name: claim_group (postgres)
+-- SKIP LOCKED: two workers that take from one group never wait for each other.
+UPDATE queue SET owner = $6, claims = claims + 1 WHERE message_id IN (
+    SELECT message_id FROM queue WHERE owner = 0 AND site = $1 AND lane = $2 AND account_id = $3 AND campaign_id = $4 AND due_at <= $5
+    ORDER BY due_at LIMIT $7 FOR UPDATE SKIP LOCKED)
+RETURNING message_id, submission_id, account_id, recipient, domain, site, lane, attempts, accepted_at, due_at, deadline_at, owner, notify, claims, stream
 -- name: mark_sent
 UPDATE message SET state = 'sent', updated_at = $2 WHERE id IN {ints:$1}
 -- name: contents

@@ -116,7 +116,7 @@ GROUP BY provider
 -- Messages whose first attempt, and whose later attempt, is under way; what workers hold is never much.
 SELECT COALESCE(SUM(CASE WHEN q.attempts = 0 THEN 1 ELSE 0 END), 0), COALESCE(SUM(CASE WHEN q.attempts > 0 THEN 1 ELSE 0 END), 0)
 FROM queue q JOIN submission s ON s.id = q.submission_id
-WHERE q.owner <> 0 AND q.account_id = $1 AND (CAST($2 AS BIGINT) IS NULL OR s.campaign_id = $2) AND (CAST($3 AS TEXT) IS NULL OR s.door = $3)
+WHERE q.owner > 0 AND q.account_id = $1 AND (CAST($2 AS BIGINT) IS NULL OR s.campaign_id = $2) AND (CAST($3 AS TEXT) IS NULL OR s.door = $3)
   AND (CASE WHEN s.due_at > s.accepted_at THEN s.due_at ELSE s.accepted_at END) >= $4
   AND (CASE WHEN s.due_at > s.accepted_at THEN s.due_at ELSE s.accepted_at END) < $5
 -- name: reach_sums
