@@ -189,11 +189,11 @@ async def test_health(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await api.get("/v3/REST/message")).status_code == 503
 
 
-def test_only_health_is_open(api: Api) -> None:
+def test_only_health_and_the_description_are_open(api: Api) -> None:
     """Every other route is behind `guarded`: shown by asking without credentials in the tests above, and here for routes to come."""
     app = make_app(api.store, api.keeper, api.door, api.clock, public_url="http://x", max_body_bytes=1, is_closing=lambda: False)
     open_routes = [route.path for route in app.routes if not getattr(route, "endpoint").__qualname__.startswith("guarded.")]  # type: ignore[attr-defined]  # noqa: B009
-    assert open_routes == ["/healthz"]
+    assert open_routes == ["/healthz", "/v1/estafette/openapi.json", "/v1/estafette/reference"]
 
 
 # -- pure -------------------------------------------------------------------------------------------------------------------

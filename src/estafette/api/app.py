@@ -1,6 +1,6 @@
 """Puts the routes together. Every route stands in docs/reference/http-api.md; a test sees to it.
 
-Access is decided by route: whatever is not wrapped by `guarded` is open (`/healthz` alone).
+Access is decided by route: whatever is not wrapped by `guarded` is open (`/healthz`, and what describes the API).
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from estafette import maillog
@@ -22,7 +22,10 @@ from estafette.api.desk import Desk, Endpoint, answer, guarded
 from estafette.api.errors import Problem, entry
 from estafette.api.feed import again, calls, feed
 from estafette.api.message import history, message, messages, unknown_resource
+from estafette.api.openapi import openapi
+from estafette.api.operations import OPERATIONS
 from estafette.api.own import cancel, raw
+from estafette.api.reference_page import reference_page
 from estafette.api.send import send, send_v3
 from estafette.api.send_rules import DEFAULT_RULES, Rules
 from estafette.clock import Clock
@@ -53,6 +56,15 @@ def make_app(
     desk = Desk(store, keeper, door, clock, public_url.rstrip("/"), max_body_bytes, is_closing, rules,
                 {} if buckets is None else buckets, budget, body_within_s, has_disk)  # fmt: skip
 
+    file = openapi(OPERATIONS, desk.public_url)
+    page = reference_page(OPERATIONS)
+
+    async def described(request: Request) -> Response:
+        return answer(200, file)
+
+    async def reference(request: Request) -> Response:
+        return HTMLResponse(page)
+
     async def healthz(request: Request) -> Response:
         return await _healthz(desk)
 
@@ -68,6 +80,8 @@ def make_app(
             _route("/v3.1/send", _v31(desk, send), "POST"),
             _route("/v3/send", _v3(desk, send_v3), "POST"),
             _route("/v3/send/message", _v3(desk, send_v3), "POST"),
+            _route("/v1/estafette/openapi.json", described, "GET"),
+            _route("/v1/estafette/reference", reference, "GET"),
             _route("/v1/estafette/raw", _v31(desk, raw), "POST"),
             _route("/v1/estafette/messages/{id}", _v31(desk, cancel), "DELETE"),
             _route("/v3/REST/message", _v3(desk, messages), "GET"),

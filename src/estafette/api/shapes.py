@@ -1,0 +1,266 @@
+"""What goes over the wire, as types: the OpenAPI file and the reference page are made from them. Pure.
+
+They describe; what decides are the readers (`fields.py`, `send_rules.py`, ...), which tell everything that is wrong at once and match names whatever their
+case. A test sees to it that both know the same properties.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+Text = Annotated[str, Meta(max_length=8192)]
+Line = Annotated[str, Meta(max_length=255)]
+Switch = Literal["account_default", "disabled", "enabled"]
+Level = Annotated[int, Meta(ge=0, le=3)]
+Number = Annotated[int, Meta(ge=0, description="Below 2^53; larger for later messages.")]
+
+
+class Person(Struct):
+    """An address with a name."""
+
+    Email: Annotated[str, Meta(min_length=3, max_length=254)]
+    Name: Line = ""
+
+
+class Attachment(Struct):
+    """A file."""
+
+    ContentType: Annotated[str, Meta(min_length=3, max_length=255)]
+    Filename: Annotated[str, Meta(min_length=1, max_length=255)]
+    Base64Content: Annotated[str, Meta(min_length=1, description="Strict base64; white space in it is ignored. 15 MiB in all.")]
+
+
+class InlinedAttachment(Attachment):
+    """A file that the HTML refers to as cid:."""
+
+    ContentID: Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class Message(Struct):
+    """One mail of a call. One of TextPart, HTMLPart and TemplateID is needed."""
+
+    From: Annotated[Person | None, Meta(description="Needed unless the template brings it. A verified sender of the account.")] = None
+    Sender: Person | None = None
+    To: Annotated[list[Person] | None, Meta(description="Needed here or in the Globals. To, Cc and Bcc: at most 50 different addresses.")] = None
+    Cc: list[Person] | None = None
+    Bcc: list[Person] | None = None
+    ReplyTo: Annotated[Person | list[Person] | None, Meta(description="Several: our extension, at most 10.")] = None
+    Subject: Line | None = None
+    TextPart: str | None = None
+    HTMLPart: str | None = None
+    TemplateID: Annotated[int | None, Meta(description="Instead of HTMLPart.")] = None
+    TemplateLanguage: bool | None = None
+    TemplateErrorReporting: Annotated[Person | None, Meta(description="Needs TemplateLanguage.")] = None
+    TemplateErrorDeliver: bool | None = None
+    Variables: Annotated[dict[str, Any] | None, Meta(description="For the template; no null in it.")] = None
+    Attachments: list[Attachment] | None = None
+    InlinedAttachments: list[InlinedAttachment] | None = None
+    Priority: Annotated[Level | None, Meta(description="2 by default.")] = None
+    CustomID: Text | None = None
+    EventPayload: Text | None = None
+    CustomCampaign: Line | None = None
+    DeduplicateCampaign: Annotated[bool | None, Meta(description="Needs CustomCampaign.")] = None
+    TrackOpens: Switch | None = None
+    TrackClicks: Switch | None = None
+    URLTags: Annotated[str, Meta(max_length=256)] | None = None
+    MonitoringCategory: Text | None = None
+    SendAt: Annotated[str | int | None, Meta(description="Our extension: RFC 3339 with a zone, or seconds since 1970; at most 90 days ahead.")] = None
+    Headers: Annotated[dict[str, str | int | float] | None, Meta(description="Not those that have a property or belong to the platform.")] = None
+
+
+class SendCall(Struct):
+    """POST /v3.1/send."""
+
+    Messages: Annotated[list[Message], Meta(min_length=1, max_length=50)]
+    Globals: Annotated[Message | None, Meta(description="Defaults under every message.")] = None
+    SandboxMode: bool | None = None
+    AdvanceErrorHandling: bool | None = None
+
+
+class Problem(Struct):
+    """What is wrong with one message, or with a call."""
+
+    ErrorIdentifier: str
+    StatusCode: int
+    ErrorMessage: str
+    ErrorCode: Annotated[str, Meta(description="send-0003, mj-0004, ...; absent where the contract has none.")] = ""
+    ErrorRelatedTo: list[str] = field(default_factory=list)
+
+
+class SentTo(Struct):
+    """A recipient's message."""
+
+    Email: str
+    MessageUUID: str
+    MessageID: Number
+    MessageHref: str
+
+
+class SentMessage(Struct):
+    """What became of one entry of Messages: To, Cc and Bcc when it succeeded, Errors when it did not."""
+
+    Status: Literal["success", "error"]
+    CustomID: str = ""
+    To: list[SentTo] = field(default_factory=list)
+    Cc: list[SentTo] = field(default_factory=list)
+    Bcc: list[SentTo] = field(default_factory=list)
+    Errors: list[Problem] = field(default_factory=list)
+
+
+class SendAnswer(Struct):
+    """One entry per message, in order."""
+
+    Messages: list[SentMessage]
+
+
+class OlderRecipient(Struct):
+    """Gets a mail of his own."""
+
+    Email: Annotated[str, Meta(min_length=3, max_length=254)]
+    Name: Line | None = None
+    Vars: dict[str, Any] | None = None
+
+
+class OlderMessage(Struct, rename=lambda name: name.replace("_", "-")):
+    """The older form of a message. Names are matched whatever their dashes."""
+
+    FromEmail: Annotated[str, Meta(min_length=3, max_length=254)]
+    FromName: Line | None = None
+    Recipients: Annotated[list[OlderRecipient], Meta(min_length=1, max_length=50)] | None = None
+    To: Annotated[str | None, Meta(description="Addresses with commas between them; not with Recipients.")] = None
+    Cc: str | None = None
+    Bcc: str | None = None
+    Subject: Line | None = None
+    Text_part: str | None = None
+    Html_part: str | None = None
+    Mj_TemplateID: Annotated[int | str | None, Meta(description="Its id, or its name.")] = None
+    Mj_TemplateLanguage: bool | int | str | None = None
+    MJ_TemplateErrorReporting: str | None = None
+    MJ_TemplateErrorDeliver: bool | int | str | None = None
+    Vars: dict[str, Any] | None = None
+    Headers: dict[str, str | int | float] | None = None
+    Mj_prio: Level | None = None
+    Mj_campaign: Line | None = None
+    Mj_deduplicatecampaign: bool | int | None = None
+    Mj_trackopen: Annotated[int, Meta(ge=0, le=2)] | None = None
+    Mj_trackclick: Annotated[int, Meta(ge=0, le=2)] | None = None
+    Mj_CustomID: Text | None = None
+    Mj_EventPayLoad: Text | None = None
+    Mj_MonitoringCategory: Text | None = None
+
+
+class OlderSent(Struct):
+    """A recipient's message."""
+
+    Email: str
+    MessageID: Number
+    MessageUUID: str
+
+
+class OlderAnswer(Struct):
+    """One row per recipient."""
+
+    Sent: list[OlderSent]
+
+
+class OlderProblem(Struct):
+    """Why a call was refused, on `/v3`."""
+
+    ErrorInfo: str
+    ErrorMessage: str
+    StatusCode: int
+    ErrorIdentifier: str
+
+
+class RawAnswer(Struct):
+    """One row per recipient."""
+
+    Messages: list[SentTo]
+
+
+class MessageRow(Struct):
+    """A message. See docs/reference/http-api.md for every field."""
+
+    ID: Number
+    UUID: str
+    Status: Literal["queued", "deferred", "sent", "opened", "clicked", "unsub", "spam", "softbounced", "hardbounced", "blocked"]
+    StateID: int
+    ArrivedAt: str
+    CustomID: str
+
+
+class HistoryRow(Struct):
+    """Something that happened to a message."""
+
+    EventType: Literal["sent", "opened", "clicked", "bounced", "blocked", "unsub", "spam"]
+    EventAt: Annotated[int, Meta(description="Seconds since 1970.")]
+    Comment: str
+    State: str
+
+
+class MessageList(Struct):
+    """The envelope of lists."""
+
+    Count: int
+    Data: list[MessageRow]
+    Total: int
+
+
+class HistoryList(Struct):
+    """The envelope of lists."""
+
+    Count: int
+    Data: list[HistoryRow]
+    Total: int
+
+
+class FeedEvent(Struct):
+    """An event of the account."""
+
+    id: str
+    kind: str
+    at: str
+    message_id: Number
+
+
+class Feed(Struct):
+    """Events in the order in which they count; go on from Next."""
+
+    Count: int
+    Data: list[FeedEvent]
+    Next: str
+
+
+class WebhookCallRow(Struct):
+    """A call of a webhook."""
+
+    ID: int
+    WebhookID: int
+    Url: str
+    At: str
+    Status: Annotated[int, Meta(description="0: no answer.")]
+    Trouble: str
+    DurationMs: int
+    Events: list[str]
+    Body: str
+    Answer: str
+
+
+class WebhookCalls(Struct):
+    """Newest first."""
+
+    Count: int
+    Data: list[WebhookCallRow]
+
+
+class ToldAgain(Struct):
+    """The event that is told once more."""
+
+    Count: int
+    Data: list[dict[str, str]]
+
+
+class Health(Struct):
+    """Whether requests are taken."""
+
+    status: str
