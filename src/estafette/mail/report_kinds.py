@@ -15,6 +15,7 @@ SCANNED: Final = 12_000
 SHORT: Final = 2000
 """Characters of a mail that may be an answering machine's although only its sentences say so."""
 _BLANKS = re.compile(r"\s{1,300}")
+_RECIPIENT_LINE = re.compile(r""".{0,12}(?:<<<|>>>) |[\s>*•\-"'<(\[]{0,20}[^\s@<>]{1,64}@[^\s@<>]{1,255}[\s>"')\]:;.,]{0,10}(?:$|[:(\[-])""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,19 @@ def bounce_sign(letter: Letter, words: str) -> str:
     said = find_sign("failure", words) or find_sign("delay", words)
     titled = find_sign("bounce_subject", subject)
     daemon = is_from_daemon(letter)
-    if said and (daemon or titled):
+    if said and (daemon or (titled and _has_shape(letter))):
         return said
     if titled and daemon:
         return titled
     return ""
+
+
+def _has_shape(letter: Letter) -> bool:
+    """Whether a mail that no mail system signed looks like a notice all the same: it returns a mail, quotes a session, or a line of it is an address.
+
+    Shops write of delivery problems, and people of undelivered mail.
+    """
+    return bool(letter.returned or letter.has_status_part) or any(_RECIPIENT_LINE.match(line) for line in letter.notice)
 
 
 def is_delay(letter: Letter, words: str) -> bool:
