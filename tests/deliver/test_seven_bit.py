@@ -6,9 +6,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from estafette.cli.records import dkim_value
 from estafette.mail.dkim_verify import Result, read_signatures, verify
 from estafette.mail.header import read_header
+from estafette.mail.zone import dkim_value
 from estafette.vault import Vault, dkim_label, new_dkim_key
 from tests.deliver.road import road
 

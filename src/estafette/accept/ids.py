@@ -13,6 +13,11 @@ _SEQUENCE_BITS: Final = 6
 _SLOT_BITS: Final = 6
 
 
+def first_id_at(at_us: int) -> int:
+    """The smallest id that a message of this moment, or of a later one, can have."""
+    return max(0, at_us // 1000 - EPOCH_MS) << (_SLOT_BITS + _SEQUENCE_BITS)
+
+
 class IdMaker:
     """The ids of one worker. `floor` is an id that must not be reached again (the newest in the store): the clock may have gone back."""
 

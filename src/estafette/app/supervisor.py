@@ -13,10 +13,10 @@ import socket
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from estafette import log, maillog
 from estafette.app import worker
@@ -27,7 +27,12 @@ from estafette.feedback.countries import CountriesError, open_countries
 from estafette.settings import ConfigError
 from estafette.status.blocking import StatusPolicy
 from estafette.store.opening import open_store
+from estafette.store.seam import Store
 from estafette.vault import VaultError, open_vault
+from estafette.web.first_admin import NAME as ADMIN
+from estafette.web.first_admin import make_first_admin
+
+T = TypeVar("T")
 
 RESTART_S: Final = 0.2
 """A worker that was ready is restarted at once, but not more often than this: what it held waits for its successor."""
@@ -61,9 +66,16 @@ def serve(config: Config, announce: Callable[[Sequence[Listener]], None] | None 
     workers = config.server.workers or os.cpu_count() or 1
     listeners = open_listeners(config, workers)
     config = _with_real_port(config, listeners)
+    password = asyncio.run(_first_admin(config)) if "web" in config.server.roles else ""
+
+    def told(listeners: Sequence[Listener]) -> None:
+        (announce or _print_ready)(listeners)
+        if password:
+            print(f"dashboard {config.http.public_url}/app/  sign in as {ADMIN} with {password} (shown this once)", flush=True)
+
     with tempfile.TemporaryDirectory(prefix="estafette-") as folder:
         try:
-            return _Supervisor(config, workers, listeners, Path(folder), announce or _print_ready).run()
+            return _Supervisor(config, workers, listeners, Path(folder), told).run()
         finally:
             close_listeners(listeners)
 
@@ -71,14 +83,7 @@ def serve(config: Config, announce: Callable[[Sequence[Listener]], None] | None 
 def _check(config: Config) -> None:
     """What every worker needs is there: database migrated, master key readable, certificate loading."""
 
-    async def open_and_close() -> None:
-        store = await open_store(config.database.url, StatusPolicy(config.blocking.hard_bounce_days, config.blocking.soft_bounce_days), SystemClock())
-        try:
-            await worker.open_account(config, store)
-        finally:
-            await store.close()
-
-    asyncio.run(open_and_close())
+    asyncio.run(_with_store(config, lambda store: worker.open_account(config, store)))
     try:
         open_vault(config, SystemClock())
         worker.tls_context(config)
@@ -87,6 +92,19 @@ def _check(config: Config) -> None:
         raise ConfigError([str(error)]) from None
     except (OSError, ValueError) as error:
         raise ConfigError([f"submission.tls_cert: {error}"]) from None
+
+
+async def _first_admin(config: Config) -> str:
+    """The password of the administrator that the first start makes; "" at every later one."""
+    return await _with_store(config, lambda store: make_first_admin(store, SystemClock()))
+
+
+async def _with_store(config: Config, work: Callable[[Store], Awaitable[T]]) -> T:
+    store = await open_store(config.database.url, StatusPolicy(config.blocking.hard_bounce_days, config.blocking.soft_bounce_days), SystemClock())
+    try:
+        return await work(store)
+    finally:
+        await store.close()
 
 
 def _with_real_port(config: Config, listeners: Sequence[Listener]) -> Config:

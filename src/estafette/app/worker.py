@@ -18,6 +18,7 @@ from typing import Final
 
 import uvicorn
 import uvloop
+from starlette.routing import Route
 
 from estafette import maillog
 from estafette.accept.credentials import Doorkeeper
@@ -58,6 +59,8 @@ from estafette.status.blocking import StatusPolicy
 from estafette.store.opening import open_store
 from estafette.store.seam import Store, StoreFault, Worker
 from estafette.vault import open_vault
+from estafette.web.desk import WebDesk
+from estafette.web.routes import web_routes
 
 STOPPED: Final = 0
 LEASE_LOST: Final = 75
@@ -256,7 +259,8 @@ async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Wor
         if listener.role == "http":
             app = make_app(
                 store, keeper, door, clock, public_url=config.http.public_url, max_body_bytes=config.http.max_body_bytes, is_closing=doors.is_closing,
-                buckets=buckets, budget=budget, has_disk=_disk_watch(config, clock), routes=feedback_routes(visits, unsubscribing),
+                buckets=buckets, budget=budget, has_disk=_disk_watch(config, clock),
+                routes=[*feedback_routes(visits, unsubscribing), *_dashboard(config, clock, store, door, doors)],
             )
             server_config = uvicorn.Config(
                 app, loop="none", lifespan="off", log_config=None, access_log=False, proxy_headers=True, forwarded_allow_ips=list(config.http.trusted_proxies),
@@ -287,6 +291,16 @@ async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Wor
 
         doors.reporting = loop.create_task(Reporter(store, clock, door, config.server.hostname, offer).run())
     return doors
+
+
+def _dashboard(config: Config, clock: Clock, store: Store, door: SubmitDoor, doors: Doors) -> list[Route]:
+    if "web" not in config.server.roles:
+        return []
+
+    def resolver() -> DnsResolver:
+        return DnsResolver([(e.host, e.port) for e in config.delivery.dns], config.delivery.dns_timeout_s, clock)
+
+    return web_routes(WebDesk(store, clock, config, open_vault(config, clock), resolver, door, doors.is_closing))
 
 
 def _protocol(reception: Reception, is_tls: bool) -> Callable[[], SubmissionProtocol]:

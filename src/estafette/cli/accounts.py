@@ -4,18 +4,17 @@ import dataclasses
 import hashlib
 
 import click
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from estafette.cli.arguments import ADDRESS, DOMAIN, NAME
 from estafette.cli.ground import NOT_FOUND, PROBLEM, Ground, account_named, account_or_only, fail, options
 from estafette.cli.printing import print_facts, print_json, print_table
-from estafette.cli.records import Record, dkim_value, records_of
 from estafette.clock import Clock
+from estafette.deliver.publishing import published_records
 from estafette.mail.address import Address
+from estafette.mail.zone import Record
 from estafette.model import Account, AfterUncertain
 from estafette.store.seam import Store
-from estafette.vault import Vault, VaultError, dkim_label, new_dkim_key, open_vault
+from estafette.vault import new_dkim_key, open_vault
 
 
 @click.group()
@@ -185,7 +184,7 @@ def domain_add(ground: Ground, name: str, account_name: str | None, is_verified:
             await store.add_dkim_key(owner.id, new_dkim_key(name, vault, ground.clock), now)
         token = await store.add_domain(owner.id, name, is_verified, f"estafette={ground.clock.token_bytes(16).hex()}", now)
         is_known = name in (await store.authors(owner.id)).domains
-        return await _records(store, owner, name, "" if is_known else token, ground, vault)
+        return await published_records(store, owner.id, name, "" if is_known else token, ground.config, vault)
 
     records = ground.run(work)
     if ground.is_json:
@@ -208,7 +207,7 @@ def domain_list(ground: Ground, account_name: str | None) -> None:
         owners = [await account_named(store, account_name)] if account_name else await store.accounts()
         vault = open_vault(ground.config, ground.clock)
         return [
-            (owner.name, name, await _records(store, owner, name, "", ground, vault))
+            (owner.name, name, await published_records(store, owner.id, name, "", ground.config, vault))
             for owner in owners
             for name in sorted((await store.authors(owner.id)).domains)
         ]
@@ -220,17 +219,6 @@ def domain_list(ground: Ground, account_name: str | None) -> None:
     else:
         rows = [(owner, name, r.purpose, r.type, r.name, r.value) for owner, name, records in found for r in records]
         print_table(("account", "domain", "for", "type", "name", "value"), rows, "no verified domain yet: estafette domain add DOMAIN --verified")
-
-
-async def _records(store: Store, owner: Account, name: str, token: str, ground: Ground, vault: Vault) -> list[Record]:
-    config = ground.config
-    keys = []
-    for stored in await store.dkim_keys(owner.id, name):
-        private = serialization.load_der_private_key(vault.unseal(stored.sealed_private_key, dkim_label(stored.domain, stored.selector)), None)
-        if not isinstance(private, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
-            raise VaultError(f"{dkim_label(stored.domain, stored.selector)}: neither an RSA nor an Ed25519 key")
-        keys.append((stored.selector, dkim_value(private)))
-    return records_of(name, keys, token, config.server.hostname, config.inbound.domain, config.tracking.url, config.delivery.sources)
 
 
 @click.group()

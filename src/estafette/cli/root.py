@@ -14,6 +14,7 @@ from estafette.cli.privacy import consent, link, tracking
 from estafette.cli.queue import audit, block, queue, stats
 from estafette.cli.running import check, demo, doctor, serve
 from estafette.cli.shaping import shaping
+from estafette.cli.users import user
 from estafette.cli.webhooks import webhook
 
 _CODES = "\n".join(f"    {code}  {meaning}" for code, meaning in EXIT_CODES.items())
@@ -44,6 +45,7 @@ COMMANDS = (
     check,
     doctor,
     account,
+    user,
     key,
     domain,
     sender,

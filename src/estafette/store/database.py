@@ -31,14 +31,17 @@ from estafette.store.batch import Batcher
 from estafette.store.contact_jobs import ContactJobs
 from estafette.store.contacts import Contacts
 from estafette.store.driver import Driver
+from estafette.store.exports import Exports
 from estafette.store.held import Held
 from estafette.store.holds import Holds
 from estafette.store.privacy import Privacy
 from estafette.store.reports import Reports
+from estafette.store.screens import Screens
 from estafette.store.seam import Audit, Policy, SiteBacklog, Waiting, Want, Worker
 from estafette.store.standing import Standing
 from estafette.store.statistics import Statistics
 from estafette.store.templates import Templates
+from estafette.store.users import Users
 from estafette.store.webhooks import Webhooks
 
 
@@ -50,6 +53,9 @@ class Database:
         self.reports = Reports(driver)
         self.statistics = Statistics(driver)
         self.webhooks = Webhooks(driver)
+        self.users = Users(driver)
+        self.screens = Screens(driver)
+        self.exports = Exports(driver)
         self._policy = policy
         self.templates = Templates(driver)
         self.held = Held(driver, policy)

@@ -10,13 +10,13 @@ from estafette.store.seam import Audit, Policy, SiteBacklog, Waiting
 from estafette.store.unit import Many, Row, Rows, Unit
 
 
-def _block(row: Row) -> Block:
+def block_of_row(row: Row) -> Block:
     return Block(row[0], row[1], row[2], row[3], BlockCause(row[4]), *row[5:])
 
 
 def add_block(account_id: int, address_key: str, cause: BlockCause, now: int, until: int | None, scope: str, message_id: int | None, reply: str) -> Unit[Block]:
     yield Many("block_put", [(account_id, address_key, scope, cause.value, now, until, message_id, reply)])
-    return _block((yield Rows("block_get", (account_id, address_key)))[0])
+    return block_of_row((yield Rows("block_get", (account_id, address_key)))[0])
 
 
 def lift_blocks(account_id: int, address_key: str, now: int, reason: str) -> Unit[int]:
@@ -24,22 +24,22 @@ def lift_blocks(account_id: int, address_key: str, now: int, reason: str) -> Uni
 
 
 def blocks(account_id: int | None, now: int, address_key: str | None, after: int, limit: int) -> Unit[list[Block]]:
-    return [_block(row) for row in (yield Rows("blocks_list", (after, account_id, address_key, now, limit)))]
+    return [block_of_row(row) for row in (yield Rows("blocks_list", (after, account_id, address_key, now, limit)))]
 
 
-def _view(row: Row) -> MessageView:
+def view_of_row(row: Row) -> MessageView:
     before, (state, marks, related_to, error), after = row[:6], row[6:10], row[10:]
     return MessageView(*before, State(state), marks, Reason(related_to, error), *after)  # type: ignore[call-arg]  # row edge
 
 
 def messages(*params: Any) -> Unit[list[MessageView]]:
     """Parameters as the query `messages` names them: after, account, state, mark, recipient key, campaign, custom id, limit."""
-    return [_view(row) for row in (yield Rows("messages", params))]
+    return [view_of_row(row) for row in (yield Rows("messages", params))]
 
 
 def message(message_id: int) -> Unit[MessageView | None]:
     rows = yield Rows("message_one", (message_id,))
-    return _view(rows[0]) if rows else None
+    return view_of_row(rows[0]) if rows else None
 
 
 def event_of_row(row: Row) -> Event:
@@ -86,7 +86,7 @@ def cancel(message_id: int, account_id: int | None, now: int, why: str, policy: 
     rows = yield Rows("cancel", (message_id, account_id))
     if not rows:
         return False
-    view = _view((yield Rows("message_one", (message_id,)))[0])
+    view = view_of_row((yield Rows("message_one", (message_id,)))[0])
     state = policy.next_state(view.state, EventKind.BLOCKED, view.attempts)
     assert state is not None  # what waits for its first attempt is QUEUED
     yield Many("message_mark", [(message_id, state.value, view.marks, CANCELLED.related_to, CANCELLED.error, now)])

@@ -40,10 +40,13 @@ from estafette.store.privacy import Privacy
 from estafette.store.templates import Templates
 
 if TYPE_CHECKING:
+    from estafette.store.exports import Exports
     from estafette.store.holds import Holds  # which asks the Policy below
     from estafette.store.reports import Reports
+    from estafette.store.screens import Screens
     from estafette.store.standing import Standing
     from estafette.store.statistics import Statistics
+    from estafette.store.users import Users
     from estafette.store.webhooks import Webhooks
 
 
@@ -167,6 +170,9 @@ class Store(Protocol):
     webhooks: "Webhooks"
     holds: "Holds"
     standing: "Standing"
+    users: "Users"
+    screens: "Screens"
+    exports: "Exports"
 
     @property
     def held(self) -> HeldShelf: ...

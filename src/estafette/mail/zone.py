@@ -65,6 +65,24 @@ def records_of(
     return records
 
 
+def says_the_same(record: Record, found: str) -> bool:
+    """Whether what stands in the DNS does what the record is for: an SPF record may say more, a DMARC policy may be stricter, a key is compared
+    without its blanks, of an MX the host counts."""
+    if record.purpose == "spf" or (record.type == "TXT" and record.value.startswith("v=spf1")):
+        there = found.lower().split()
+        return all(term.lower() in there for term in record.value.split()[1:-1])
+    if record.purpose == "dmarc":
+        return "p=" in found.replace(" ", "")
+    if record.type == "MX":
+        return found.split()[-1].lower() == record.value.split()[-1].lower()
+    return _tags(found) == _tags(record.value)
+
+
+def _tags(value: str) -> set[str]:
+    """A tag list (RFC 6376 section 3.2) as a set; the key type may be left out, it is RSA then."""
+    return {"".join(tag.split()) for tag in value.split(";") if tag.strip()} - {"k=rsa"}
+
+
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

@@ -1,0 +1,59 @@
+"""Reads what reports show from the counters: one object per account and selection, so that every page asks in the same way."""
+
+from dataclasses import dataclass
+
+from estafette.facts import Axis, Resolution, Slice, Timing
+from estafette.stats.periods import pieces
+from estafette.stats.rates import Figures, figures_of_counters
+from estafette.store.seam import Store
+from estafette.store.statistics import Selection
+from estafette.web.report import Part, Period, added, figures_over_time, parts
+
+
+@dataclass(frozen=True, slots=True)
+class FiguresDesk:
+    """Figures of an account, of all its mail or of one door or campaign."""
+
+    store: Store
+    account_id: int
+    has_opens: bool  # whether open tracking is on: a click then implies an opening
+    door: str | None = None
+    campaign_id: int | None = None
+
+    def _selection(self, timing: Timing = Timing.MESSAGE) -> Selection:
+        if self.campaign_id is not None:
+            return Selection(self.account_id, Axis.CAMPAIGN, (str(self.campaign_id),), timing, self.door)
+        return Selection(self.account_id, timing=timing, door=self.door)
+
+    async def counts(self, period: Period) -> dict[str, int]:
+        """Summed counters."""
+        return added(await self.store.statistics.sums(self._selection(), pieces(period.since, period.until)))
+
+    async def total(self, period: Period, *, without_machines: bool = False) -> Figures:
+        """Figures of the mail of a period, what is under way included."""
+        flying = await self.store.statistics.in_flight(self.account_id, period.since, period.until, self.campaign_id, self.door)
+        return figures_of_counters(await self.counts(period), click_implies_open=self.has_opens, without_machines=without_machines, in_flight=flying)
+
+    async def series(self, period: Period, timing: Timing = Timing.MESSAGE) -> list[Figures]:
+        """Figures per slice."""
+        found = await self.store.statistics.slices(self._selection(timing), period.resolution, period.buckets[0], period.until)
+        return figures_over_time(period, found, click_implies_open=self.has_opens)
+
+    async def hours(self, period: Period) -> list[Slice]:
+        """Hourly counters by the time when things happened."""
+        return await self.store.statistics.slices(self._selection(Timing.EVENT), Resolution.HOUR, period.since, period.until)
+
+    async def providers(self, period: Period) -> list[Part]:
+        """One per mailbox provider."""
+        return parts(await self.store.statistics.by_provider(self._selection(), pieces(period.since, period.until)), click_implies_open=self.has_opens)
+
+    async def campaigns(self, ids: list[int], period: Period) -> dict[int, Figures]:
+        """Figures of each of these campaigns."""
+        of = Selection(self.account_id, Axis.CAMPAIGN, tuple(map(str, ids)))
+        found = await self.store.statistics.sums(of, pieces(period.since, period.until)) if ids else []
+        return {int(one.label): figures_of_counters(one.counts, click_implies_open=self.has_opens) for one in found}
+
+    async def senders(self, period: Period) -> list[Part]:
+        """One per author address."""
+        found = await self.store.statistics.sums_of_all(self.account_id, Axis.SENDER, pieces(period.since, period.until), 500)
+        return parts(found, click_implies_open=self.has_opens)

@@ -1,0 +1,28 @@
+"""What a page says after something was done: the address carries a key, never a text. Pure."""
+
+from typing import Final
+
+from estafette.web.languages import marked as _
+
+NOTICES: Final = {
+    "lifted": _("The address is unblocked. Mail to it is sent again from now on."),
+    "blocked": _("The address is blocked."),
+    "not_blocked": _("This address was not blocked."),
+    "retried": _("The next attempt is made at once."),
+    "domain_added": _("The domain was added. Publish the records below, then check again."),
+    "domain_verified": _("The domain is verified: you may send from it."),
+    "domain_checked": _("The DNS was asked again."),
+    "key_added": _("The key was made."),
+    "key_switched": _("The key was switched."),
+    "role_given": _("The role was given."),
+    "role_taken": _("The role was taken away."),
+    "user_added": _("The user was added."),
+    "password_changed": _("The password was changed. Other sessions were ended."),
+    "totp_on": _("Two-factor sign-in is on."),
+    "totp_off": _("Two-factor sign-in is off."),
+    "signed_out": _("You are signed out."),
+    "sessions_ended": _("All other sessions were ended."),
+    "test_sent": _("The test message was accepted. Its way is shown here, live."),
+    "webhook_saved": _("The webhook was saved."),
+    "webhook_deleted": _("The webhook was deleted."),
+}

@@ -1,0 +1,81 @@
+"""Every address of the dashboard, with who may ask for it. Mounted by the composition root beside the API."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from estafette.web import activity, blocks, domains, live, message, onboarding, overview, sending_queue, signing_in
+from estafette.web.desk import HEADERS, NOT_FOUND, Endpoint, Refused, Visit, WebDesk, served
+from estafette.web.permissions import May
+from estafette.web.rendering import ROOT, assets_by_hashed_name
+
+ACCOUNT: Final = ROOT + "/{account:int}"
+
+PUBLIC: Final[tuple[tuple[str, str, Endpoint], ...]] = (
+    ("GET", f"{ROOT}/sign-in", signing_in.sign_in_page),
+    ("POST", f"{ROOT}/sign-in", signing_in.sign_in),
+    ("POST", f"{ROOT}/language", signing_in.set_language),
+)
+OWN: Final[tuple[tuple[str, str, Endpoint], ...]] = (
+    ("GET", f"{ROOT}/", activity.front),
+    ("POST", f"{ROOT}/sign-out", signing_in.sign_out),
+    ("GET", f"{ROOT}/me", signing_in.me),
+    ("POST", f"{ROOT}/me", signing_in.change_me),
+)
+OF_ACCOUNT: Final[tuple[tuple[str, str, Endpoint, May], ...]] = (
+    ("GET", "/", overview.overview, May.READ),
+    ("GET", "/start", onboarding.start, May.READ),
+    ("POST", "/start", onboarding.send_test, May.SEND),
+    ("GET", "/domains", domains.domains, May.READ),
+    ("POST", "/domains", domains.add, May.DOMAINS),
+    ("GET", "/domains/{name}", domains.domain, May.READ),
+    ("POST", "/domains/{name}", domains.check, May.DOMAINS),
+    ("GET", "/live", live.live, May.READ),
+    ("GET", "/search", activity.search, May.READ),
+    ("GET", "/activity", activity.activity, May.READ),
+    ("GET", "/messages/{id:int}", message.message, May.READ),
+    ("GET", "/messages/{id:int}/preview", message.preview, May.CONTENT),
+    ("POST", "/messages/{id:int}/retry", message.retry, May.RETRY),
+    ("POST", "/messages/{id:int}/block", message.block, May.BLOCK),
+    ("GET", "/blocks", blocks.blocks, May.READ),
+    ("POST", "/blocks", blocks.change, May.BLOCK),
+    ("GET", "/queue", sending_queue.queue, May.READ),
+    ("POST", "/queue", sending_queue.retry, May.RETRY),
+)
+"""Addresses below an account, and what a role must allow."""
+
+
+def web_routes(desk: WebDesk) -> list[Route]:
+    """What the HTTP listener of a worker mounts."""
+    routes = [_route("/", _to_dashboard, "GET"), _route(ROOT, _to_dashboard, "GET"), _route(f"{ROOT}/static/{{name}}", _static, "GET")]
+    routes += [_route(path, served(desk, endpoint, is_public=True), method) for method, path, endpoint in PUBLIC]
+    routes += [_route(path, served(desk, endpoint), method) for method, path, endpoint in OWN]
+    routes += [_route(ACCOUNT + path, served(desk, endpoint, needs=needs), method) for method, path, endpoint, needs in OF_ACCOUNT]
+    routes.append(_route(ROOT + "/{path:path}", served(desk, _nothing), "GET", "POST"))
+    return routes
+
+
+def _route(path: str, endpoint: Callable[[Request], Awaitable[Response]], *methods: str) -> Route:
+    return Route(path, endpoint, methods=list(methods))
+
+
+async def _to_dashboard(request: Request) -> Response:
+    return RedirectResponse(f"{ROOT}/", 303)
+
+
+async def _nothing(visit: Visit) -> Response:
+    raise Refused(NOT_FOUND)
+
+
+async def _static(request: Request) -> Response:
+    """A file of the package under its hashed name, which means that it never changes."""
+    asset = assets_by_hashed_name().get(request.path_params["name"])
+    if asset is None:
+        return Response("", NOT_FOUND, HEADERS)
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff", "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(asset.packed, 200, headers | {"Content-Encoding": "gzip"}, asset.type)
+    return Response(asset.body, 200, headers, asset.type)
