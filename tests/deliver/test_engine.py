@@ -14,6 +14,7 @@ from estafette.queue.paths import preferred_worker
 from estafette.store.seam import StoreFault, Want
 from tests.deliver.road import GONE, Shifted, road
 from tests.world import Act
+from tests.world.dns import How
 
 
 async def test_the_whole_way(tmp_path: Path) -> None:
@@ -294,6 +295,20 @@ async def test_a_free_connection_goes_to_a_path_that_can_use_it(tmp_path: Path) 
         async with asyncio.timeout(30):  # an outcome is written a moment before its sender has ended
             while r.engine.slots.taken:  # noqa: ASYNC110 - nobody tells us
                 await asyncio.sleep(0.01)
+
+
+async def test_domains_whose_dns_is_silent_hold_up_no_transactional_mail_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A campaign to dead domains had taken all the places where routes are looked up."""
+    monkeypatch.setattr(engine, "UNROUTED", 10)
+    async with road(tmp_path, pauses_s=(300.0,)) as r:
+        r.engine.router._resolver._timeout_s = 60.0  # type: ignore[attr-defined]
+        for n in range(30):
+            r.dns.behaviours[f"dead{n}.example"] = How.TIMEOUT
+        await r.put(*(f"a@dead{n}.example" for n in range(30)), lane=4)
+        await r.until(lambda states: sum(state == "sent" for state in states.values()) == 10)
+        await r.put("urgent@dest.example", lane=0)
+        states = await r.until(lambda states: states["urgent@dest.example"] == "delivered", 25.0)
+        assert sum(state == "sent" for state in states.values()) == 10 and "deferred" not in states.values()
 
 
 async def test_an_idle_connection_gives_way_to_another_site(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ at a hint (something was queued, a path is low) and at least every `POLL_S`. No 
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -35,7 +36,7 @@ from estafette.model import LANES, Claimed, Content, Outcome, Reason
 from estafette.queue.holds import Stops
 from estafette.queue.paths import Place, is_unrouted, parked
 from estafette.queue.pools import default_pool
-from estafette.queue.ready import is_filled
+from estafette.queue.ready import is_filled, rooms_for
 from estafette.queue.shaper import Shaper
 from estafette.queue.shaping import Caps
 from estafette.store.seam import Store, Want
@@ -43,7 +44,7 @@ from estafette.store.seam import Store, Want
 POLL_S: Final = 1.0
 MAX_SITES: Final = 500
 UNROUTED: Final = 200
-"""Messages without a site that are claimed at once, and questions to the DNS under way for them."""
+"""Messages without a site that are claimed at once and under way to one: those of a lane, and of the lanes before it."""
 MAX_UNROUTED: Final = 20
 """Places of unrouted messages that are claimed from at once."""
 LONG_PAUSE_S: Final = 5.0
@@ -95,7 +96,7 @@ class Engine:
         self._looked_s = clock.monotonic()  # for forgotten messages
         self._wake = asyncio.Event()
         self._beside = Beside()
-        self._routing = 0  # messages whose route is being looked up
+        self._routing: Counter[int] = Counter()  # lane → messages whose route is being looked up
         self._is_stopping = False
         self._claiming: asyncio.Task[None] | None = None
         self._keeping: list[asyncio.Task[None]] = []
@@ -240,10 +241,10 @@ class Engine:
             self._looked_s = now_s
             await self._holdings.look_for_forgotten()
         due = await self._store.due_sites(now, MAX_SITES, self._due_after)
-        is_all = len(due) < MAX_SITES
-        self._due_after = "" if is_all else due[-1]
+        self._due_after = "" if (is_all := len(due) < MAX_SITES) else due[-1]
         await self._lease([name for name in due if not is_unrouted(name) and name not in self._sites and not self._membership.is_elsewhere(name)], now)
-        wants = [Want(name, (UNROUTED,) * LANES) for name in due if is_unrouted(name)][:MAX_UNROUTED] if self._routing < UNROUTED else []
+        places = rooms_for([[self._routing[lane] for lane in range(LANES)]], UNROUTED)
+        wants = [Want(name, places) for name in due if is_unrouted(name)][:MAX_UNROUTED] if any(places) else []
         wants += [Want(name, rooms) for name in due if (site := self._sites.get(name)) is not None and any(rooms := site.rooms)]
         self._look_after_sites(set(due) if is_all else set(self._sites))
         if not wants:
@@ -257,7 +258,7 @@ class Engine:
             is_full = is_filled(want.rooms, taken.get(want.site, ()))
             if (site := self._sites.get(want.site)) is not None:  # it may have gone to another worker while we claimed
                 site.has_more = is_full
-            elif is_full and is_unrouted(want.site):
+            elif is_full and is_unrouted(want.site) and want.site in taken:
                 self._wake.set()
         if claims:
             await self._dispatch([Item(claim, now_s) for claim in claims], now)
@@ -312,7 +313,7 @@ class Engine:
         for site, found in to_path.items():
             self._beside.start(self._hand_over(site, found))
         for domain, found in to_route.items():
-            self._routing += len(found)
+            self._routing.update(item.claim.lane for item in found)
             self._beside.start(self._route(domain, found))
 
     async def _route(self, domain: str, items: list[Item]) -> None:
@@ -325,7 +326,9 @@ class Engine:
             outcomes = [after_fault(i.claim, route.fault, route.text, f, self.sending.plan)[0] for i, f in zip(items, facts, strict=True)]
             await asyncio.gather(*(self.settle(item, outcome) for item, outcome in zip(items, outcomes, strict=True)))
         finally:
-            self._routing -= len(items)
+            if self._routing.total() >= UNROUTED:  # there are places again
+                self._wake.set()
+            self._routing.subtract(item.claim.lane for item in items)
 
     async def _hand_over(self, name: str, items: list[Item]) -> None:
         """To the site when it is ours, else back into the queue under its name, where its owner finds it."""

@@ -178,6 +178,7 @@ def _drop_history(account_id: int, before: int, limit: int) -> Unit[int]:
     submissions = sorted({submission_id for submission_id, _ in rows})
     if rows:
         yield Many("event_drop", [(message_id,) for _, message_id in rows])
+        yield Many("dsn_drop", [(message_id,) for _, message_id in rows])
         yield Many("message_drop", [(message_id,) for _, message_id in rows])
         yield Many("content_drop", [(submission_id,) for submission_id in submissions])
         yield Many("submission_drop", [(submission_id,) for submission_id in submissions])

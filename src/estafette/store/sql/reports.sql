@@ -1,5 +1,7 @@
 -- name: dsn_put
 INSERT INTO dsn (message_id, notify, orcpt) VALUES ($1, $2, $3)
+-- name: dsn_drop
+DELETE FROM dsn WHERE message_id = $1
 -- name: report_put
 -- A report is due when the account wants reports and the submitter can be told; what was asked for with DSN comes before the default.
 INSERT INTO report (message_id, action, at, status, host, reply)
