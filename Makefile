@@ -33,6 +33,7 @@ faults: $(VENV)/.test  ## the long form of tests/faults: hundreds of kills, a mi
 
 bench: $(VENV)/.test  ## compare with Postfix and Postfix + OpenDKIM in one run (needs those Debian packages)
 	$(BIN)/python -m bench.relay $(ARGS)
+	$(BIN)/python -m bench.http_send
 
 clean:
 	rm -rf $(VENV) data .pytest_cache .mypy_cache .ruff_cache

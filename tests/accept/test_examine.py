@@ -1,5 +1,8 @@
 """What a mail must be, what the headers of the relay say, and what is stored."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from estafette.accept.examine import Refused, accepted_content, examine, longest_line
@@ -68,3 +71,12 @@ def test_what_is_stored() -> None:
 @pytest.mark.parametrize(("raw", "longest"), [(b"", 0), (b"a\r\nbbb\r\ncc", 3), (b"x" * 2000, 2000)])
 def test_longest_line(raw: bytes, longest: int) -> None:
     assert longest_line(raw) == longest
+
+
+def test_every_header_that_is_obeyed_stands_in_the_page() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "reference" / "smtp-headers.md").read_text("utf-8")
+    source = (root / "src" / "estafette" / "accept" / "relay_headers.py").read_text("utf-8")
+    obeyed = {name for name in re.findall(r'"(x-(?:mj|mailjet|estafette)-[a-z-]*[a-z])"', source.lower())}
+    assert len(obeyed) >= 16
+    assert {name for name in obeyed if f"`{name}`" not in page.lower()} == set()

@@ -169,7 +169,8 @@ def _boundaries(randomness: bytes, contents: list[bytes]) -> Iterator[str]:
 
 
 def _text(subtype: str, text: str) -> _Part:
-    octets = _LINE_END.sub("\r\n", text).encode("utf-8", "replace")
+    lines = _LINE_END.sub("\r\n", text) if "\r" in text else text.replace("\n", "\r\n")  # much faster, and nearly always enough
+    octets = lines.encode("utf-8", "replace")
     encoding, body = _encode_text(octets)
     return _Part(f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n".encode(), body)
 
