@@ -166,6 +166,8 @@ class Options:
     other: dict[str, str] = field(default_factory=dict)  # X-Mailjet-*/X-MJ-* headers not yet obeyed, as given
     ret: str = ""  # DSN: FULL or HDRS
     envid: str = ""  # DSN: xtext as given
+    list_id: int = 0  # the list that a newsletter goes to: unsubscribing leaves it
+    locale: str = ""  # of a newsletter: the language of its footer
 
 
 @dataclass(frozen=True, slots=True)

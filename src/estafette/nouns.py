@@ -339,3 +339,37 @@ class StreamBacklog:
     waiting: int
     due: int
     oldest_due_at: int | None  # of those without an attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Newsletter:
+    """A newsletter as it is kept. `state` is a word of `newsletters.life`, `letter` the JSON of its source."""
+
+    id: int  # 0 = not yet in the store
+    account_id: int
+    title: str
+    state: str = "draft"
+    is_archived: bool = False
+    letter: str = "{}"
+    list_id: int = 0
+    segment_id: int = 0
+    rate_per_hour: int = 0  # 0 = as fast as the receiving servers let
+    start_at: int | None = None
+    submission_id: int = 0
+    cursor: int = 0  # the contact up to which the audience is frozen
+    frozen: int = 0  # recipients that became messages
+    started_at: int | None = None
+    ended_at: int | None = None
+    created_at: int = 0
+    updated_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One contact of an audience."""
+
+    contact_id: int
+    address: str
+    address_key: str
+    name: str
+    properties: dict[int, str | int | float | bool]  # by ContactProperty.id

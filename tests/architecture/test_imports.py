@@ -75,6 +75,7 @@ SHELL: dict[str, set[str]] = {
         "membership.py",
         "path.py",
         "publishing.py",
+        "people.py",
         "router.py",
         "shaping_watch.py",
         "signing.py",
@@ -108,7 +109,9 @@ SHELL: dict[str, set[str]] = {
         "visits.py",
         "wire.py",
     },
-    "newsletters": set(),
+    "newsletters": {
+        "conductor.py",
+    },
     "api": {
         "app.py",
         "body.py",

@@ -25,7 +25,7 @@ class Troubled:
 
     def __init__(self, ground: Ground, failures: int) -> None:
         self.store, self.failures = ground.store, failures
-        self.visited, self.message, self.blocks = ground.store.visited, ground.store.message, ground.store.blocks
+        self.visited, self.message, self.blocks, self.contacts = ground.store.visited, ground.store.message, ground.store.blocks, ground.store.contacts
         self.was_early, self.was_written = asyncio.Event(), asyncio.Event()
 
     async def record_many(self, records: Sequence[Record]) -> list[Recorded]:

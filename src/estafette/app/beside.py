@@ -1,12 +1,14 @@
 """What a worker runs beside mail: those who follow the event table, and retention. Each works in one process at a time; mail waits for none of them."""
 
 import asyncio
+from collections.abc import Callable
 
 from estafette.api.webhooks.signing import SECRET_NAME
 from estafette.api.webhooks.telling import Calling, Teller
 from estafette.app.retention import Sweeper
 from estafette.clock import Clock
 from estafette.config import Config
+from estafette.newsletters.conductor import Conductor
 from estafette.stats.folder import Folder
 from estafette.store.seam import Store
 from estafette.webcall import WebCaller
@@ -26,11 +28,12 @@ class Beside:
         self._tasks = tasks
 
     @classmethod
-    async def start(cls, config: Config, clock: Clock, store: Store, worker_id: int) -> "Beside":
-        """Begin to follow. Raises StoreFault."""
+    async def start(cls, config: Config, clock: Clock, store: Store, worker_id: int, next_id: Callable[[int], int], wake: Callable[[], None]) -> "Beside":
+        """Begin. `next_id` makes message ids, `wake` tells the engine that mail is waiting. Raises StoreFault."""
         caller = caller_of(config)
         calling = Calling(caller, clock, await store.secret(SECRET_NAME, clock.token_bytes(32)))
-        runs = (Folder(store, clock, worker_id).run(), Teller(store, calling, worker_id).run(), Sweeper(store, clock, worker_id, config.retention).run())
+        runs = (Folder(store, clock, worker_id).run(), Teller(store, calling, worker_id).run(), Sweeper(store, clock, worker_id, config.retention).run(),
+                Conductor(store, clock, worker_id, next_id, wake, config.delivery.give_up_after_s).run())  # fmt: skip
         return cls(caller, [asyncio.create_task(run) for run in runs])
 
     async def stop(self, within_s: float) -> None:

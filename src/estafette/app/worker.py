@@ -41,6 +41,7 @@ from estafette.deliver.dns import DnsResolver
 from estafette.deliver.engine import Engine, Limits
 from estafette.deliver.flight_files import FlightFolder
 from estafette.deliver.membership import BEATS, LeaseLost, Membership
+from estafette.deliver.people import People
 from estafette.deliver.router import Router
 from estafette.deliver.shaping_watch import ShapingWatch
 from estafette.deliver.signing import KeyCabinet, Workshop
@@ -126,9 +127,10 @@ async def _work(config: Config, post: Post, clock: Clock, store: Store, stopping
     signers = ThreadPoolExecutor(config.delivery.signing_threads, thread_name_prefix="signer")
     keyring = Keyring(1, {1: await store.secret("tokens", clock.token_bytes(32))})
     engine = _engine(config, clock, store, me, bell, signers, keyring, logs) if delivers else None
-    doors = await _doors(config, post, clock, store, me, engine, bell, keyring)
+    ids = IdMaker(me.slot, await store.newest_id())
+    doors = await _doors(config, post, clock, store, me, engine, bell, keyring, ids)
     bell.listen(engine.hear if engine is not None else _nothing)
-    beside = await Beside.start(config, clock, store, me.id)
+    beside = await Beside.start(config, clock, store, me.id, ids.next, engine.wake if engine is not None else bell.ring)
     working = asyncio.create_task(engine.run() if engine is not None else _stay_alive(store, clock, me, config.server.lease_s, logs))
     post.report(me.id)
     told = asyncio.create_task(stopping.wait())
@@ -189,7 +191,8 @@ def _engine(config: Config, clock: Clock, store: Store, me: Worker, bell: Bell, 
     cabinet = KeyCabinet(store, open_vault(config, clock), clock)
     opens = OpenMode.FULL if config.tracking.opens else OpenMode.OFF
     tracking = Tracking(config.tracking.url.rstrip("/"), keyring, opens, config.tracking.clicks, unsubscribe_domain=config.inbound.domain)
-    workshop = Workshop(cabinet, clock, signers, keyring, config.inbound.domain, Measures(store.privacy, clock, tracking))
+    workshop = Workshop(cabinet, clock, signers, keyring, config.inbound.domain, Measures(store.privacy, clock, tracking),
+                        People(store.newsletters, store.contacts, clock))  # fmt: skip
     policy = Policy(config.server.hostname, d.connect_timeout_s, d.command_timeout_s, d.data_timeout_s, d.tls)
     sending = Sending(policy, d.port, RetryPlan(d.retry_s, d.retry_jitter), sources, d.messages_per_connection, d.idle_timeout_s, d.transcripts)
     limits = Limits(config.server.lease_s, d.connections, d.max_connections)
@@ -241,8 +244,7 @@ class Doors:
 
 
 async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Worker, engine: Engine | None, bell: Bell,
-                 keyring: Keyring) -> Doors:  # fmt: skip
-    ids = IdMaker(me.slot, await store.newest_id())
+                 keyring: Keyring, ids: IdMaker) -> Doors:  # fmt: skip
     keeper = Doorkeeper(store, clock)
     sender = engine if engine is not None else _Ringer(bell)
     door = SubmitDoor(store, clock, ids, me.id, config.server.hostname, config.delivery.give_up_after_s, sender)

@@ -17,6 +17,7 @@ from estafette.mail.smtp.client import Transaction
 from estafette.mail.smtp.replies import LocalProtocolError, Reply
 from estafette.mail.smtp.states import Step
 from estafette.model import Claimed, Outcome, OutcomeKind, Reason
+from estafette.prepare.personal import Unfillable
 from estafette.prepare.tracking import LeftOff
 from estafette.queue.holds import Stops
 from estafette.queue.paths import parked
@@ -116,6 +117,8 @@ async def _make_ready(bench: Bench, site: str, item: Item, connection: Connectio
         mail = await bench.workshop.transaction(item.held, claim, is_7bit="8BITMIME" not in connection.capabilities)
     except StoreFault as fault:
         return put_off(bench, fault, item, "attempt")
+    except Unfillable as error:
+        return blocked(Reason("content", "error in template language"), now, str(error))
     except CannotConvert as error:
         text = f"the server does not take 8-bit mail (8BITMIME), and this one cannot be converted: {error}"
         return after_fault(claim, "no_8bitmime", text, _facts(bench, site, connection, "mail"), bench.sending.plan)[0]

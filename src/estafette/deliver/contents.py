@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from estafette.model import Content
+from estafette.prepare.personal import Letter
 from estafette.prepare.plan import Plan
 from estafette.store.batch import Batcher
 from estafette.store.seam import Store
@@ -28,6 +29,7 @@ class Held:
 
     content: Content
     plan: Plan | None = None
+    letter: Letter | None = None  # of a newsletter, which is made for each recipient
     plan_7bit: Plan | None = None  # for servers without 8BITMIME
     users: int = 0
 

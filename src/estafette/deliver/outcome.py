@@ -73,9 +73,9 @@ def from_elsewhere(claim: Claimed, refused: Outcome, site: str) -> Outcome:
                    lane=retry_lane(claim.lane), site=site)  # fmt: skip
 
 
-def blocked(reason: Reason, at: int) -> Outcome:
-    """A block came in between accept and attempt."""
-    return Outcome(OutcomeKind.BLOCKED, at, reply="blocked before the attempt", reason=reason, scope=Scope.RECIPIENT)
+def blocked(reason: Reason, at: int, why: str = "blocked before the attempt") -> Outcome:
+    """Not attempted: a block came in between accept and attempt, or the mail cannot be made for this recipient."""
+    return Outcome(OutcomeKind.BLOCKED, at, reply=why, reason=reason, scope=Scope.RECIPIENT)
 
 
 def released(at: int, retry_at: int = 0, site: str | None = None) -> Outcome:

@@ -9,12 +9,14 @@ from typing import Final
 from estafette import maillog
 from estafette.clock import SECOND_US, Clock
 from estafette.deliver.contents import Held
+from estafette.deliver.people import People
 from estafette.deliver.tracking import Measures
 from estafette.mail.dkim import RSA, Pending, SigningKey, load_private_key, sign
 from estafette.mail.seven_bit import to_7bit
 from estafette.mail.smtp.client import Transaction
 from estafette.mail.token import Keyring
 from estafette.model import Claimed, Content
+from estafette.prepare.personal import is_letter, mail_for, read_source
 from estafette.prepare.plan import Plan, make_plan, pending_signatures, transaction
 from estafette.prepare.tracking import CONSENT
 from estafette.store.seam import Store
@@ -60,19 +62,22 @@ class Workshop:
     """Makes a mail ready for one recipient. Without an executor (simulated time) everything runs inline."""
 
     def __init__(self, cabinet: KeyCabinet, clock: Clock, executor: Executor | None, keyring: Keyring, return_domain: str,
-                 measures: Measures | None = None) -> None:  # fmt: skip
+                 measures: Measures | None = None, people: People | None = None) -> None:  # fmt: skip
         self._cabinet = cabinet
         self._clock = clock
         self._executor = executor
         self._keyring = keyring
         self._return_domain = return_domain
         self._measures = measures
+        self._people = people
 
     async def transaction(self, held: Held, claim: Claimed, *, is_7bit: bool = False) -> Transaction:
         """What goes on the wire for one message; `is_7bit`: to a server that takes nothing else, so that the mail is converted when it must be.
 
         Raises StoreFault when keys or consents cannot be looked up, CannotConvert for a mail without a 7-bit form.
         """
+        if held.letter is not None or is_letter(held.content.raw):
+            return await self._personal(held, claim)
         if held.plan is None:
             keys = await self._cabinet.keys_for(held.content.account_id, held.content.author)
             tracking = await self._measures.tracking(held.content.account_id) if self._measures is not None else None
@@ -80,6 +85,17 @@ class Workshop:
         plan = held.plan
         if is_7bit and plan.is_8bit and not plan.needs_utf8:
             plan = held.plan_7bit = held.plan_7bit or await self._converted(held.content, plan)
+        return transaction(plan, claim, await self._signed(plan, claim), self._keyring, self._return_domain)
+
+    async def _personal(self, held: Held, claim: Claimed) -> Transaction:
+        """A newsletter: made for this recipient alone. Raises Unfillable and StoreFault."""
+        assert self._people is not None and self._measures is not None  # who sends newsletters has them
+        content = held.content
+        letter = held.letter = held.letter or read_source(content.raw)
+        person = await self._people.person(claim.account_id, claim.recipient)
+        raw = mail_for(letter, person, claim.message_id, self._return_domain, content.accepted_at)
+        keys = await self._cabinet.keys_for(content.account_id, content.author)
+        plan = make_plan(replace(content, raw=raw), keys, await self._measures.tracking(content.account_id))
         return transaction(plan, claim, await self._signed(plan, claim), self._keyring, self._return_domain)
 
     async def _converted(self, content: Content, plan: Plan) -> Plan:

@@ -5,6 +5,7 @@ be undone on the page that says so. An unsubscribe blocks the recipient for the 
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from estafette import maillog
@@ -18,11 +19,19 @@ from estafette.feedback.visits import MAX_TOKEN
 from estafette.mail.address import AddressError, parse
 from estafette.mail.token import Keyring
 from estafette.model import Block, BlockCause, MessageView, Record, Recorded
+from estafette.nouns import ContactChange, ListAction, Trace
 from estafette.prepare.tokens import Unsubscribe, read_unsubscribe
 from estafette.store.seam import StoreFault
 
 BODY_WITHIN_S: Final = 15.0
 RETRY_AFTER: Final = ((b"retry-after", b"30"),)
+
+
+class ContactShelf(Protocol):
+    """What the store must offer of contacts (`store.contacts.Contacts` does)."""
+
+    async def apply(self, account_id: int, changes: Sequence[ContactChange], lists: Mapping[int, ListAction], trace: Trace, now: int, *,
+                    keeps_known: bool = False) -> dict[str, int] | None: ...  # fmt: skip
 
 
 class UnsubscribeStore(Protocol):
@@ -31,6 +40,9 @@ class UnsubscribeStore(Protocol):
     async def message(self, message_id: int) -> MessageView | None: ...
     async def blocks(self, account_id: int | None, now: int, address_key: str | None = None) -> list[Block]: ...
     async def record_many(self, records: list[Record]) -> list[Recorded]: ...
+
+    @property
+    def contacts(self) -> ContactShelf: ...
 
 
 class Unsubscribing:
@@ -74,8 +86,20 @@ class Unsubscribing:
         }
         make = resubscribed if order is Order.RESUBSCRIBE else unsubscribed
         await self._store.record_many([make(found.message_id, found.account_id, self._clock.now_us(), order.value, found.list_id, who)])
+        if found.list_id:
+            await self._on_list(found, view, ListAction.ADD_FORCE if order is Order.RESUBSCRIBE else ListAction.UNSUBSCRIBE)
         which = Page.UNDONE if order is Order.RESUBSCRIBE else Page.DONE
         await answer_page(scope, send, 200, which, found.language, view.author, view.recipient)
+
+    async def _on_list(self, found: Unsubscribe, view: MessageView, action: ListAction) -> None:
+        """The place on the list that the mail was sent to; a list that is gone has none."""
+        try:
+            address = parse(view.recipient)
+        except AddressError:
+            return
+        change = ContactChange(view.recipient, address.key)
+        trace = Trace("link", str(found.message_id))
+        await self._store.contacts.apply(found.account_id, [change], {found.list_id: action}, trace, self._clock.now_us(), keeps_known=True)
 
     async def _is_unsubscribed(self, view: MessageView) -> bool:
         try:

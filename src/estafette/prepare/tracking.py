@@ -69,5 +69,6 @@ def wanted(tracking: Tracking, options: Options) -> Tracking:
     if options.track_opens is not None:
         opens = (opens or OpenMode.FULL) if options.track_opens else OpenMode.OFF
     clicks = tracking.clicks if options.track_clicks is None else options.track_clicks
-    offer = max(tracking.offer, Offer.HEADER) if options.campaign else tracking.offer
-    return replace(tracking, opens=opens, clicks=clicks, offer=offer, url_tags=options.url_tags or tracking.url_tags)
+    offer = Offer.LINK if options.list_id else max(tracking.offer, Offer.HEADER) if options.campaign else tracking.offer
+    return replace(tracking, opens=opens, clicks=clicks, offer=offer, url_tags=options.url_tags or tracking.url_tags,
+                   list_id=options.list_id or tracking.list_id, language=options.locale or tracking.language)  # fmt: skip

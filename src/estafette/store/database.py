@@ -34,6 +34,7 @@ from estafette.store.driver import Driver
 from estafette.store.exports import Exports
 from estafette.store.held import Held
 from estafette.store.holds import Holds
+from estafette.store.newsletters import Newsletters
 from estafette.store.privacy import Privacy
 from estafette.store.reports import Reports
 from estafette.store.screens import Screens
@@ -64,6 +65,7 @@ class Database:
         self.privacy = Privacy(driver)
         self.holds = Holds(driver, policy)
         self.standing = Standing(driver)
+        self.newsletters = Newsletters(driver, policy)
         lanes = 1 if driver.dialect == "sqlite" else 3  # SQLite has one writer; PostgreSQL commits side by side
         self._accepts: Batcher[Sequence[Submission], list[Accepted]] = Batcher(self._accept_batch, limit=200, lanes=lanes)
         self._settles: Batcher[Settlement, bool] = Batcher(self._settle_batch, limit=500, lanes=1)

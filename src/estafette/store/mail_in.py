@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from estafette.clock import DAY_US
-from estafette.model import NO_REASON, Accepted, BlockCause, EventKind, NewMessage, Reason, State, Submission
+from estafette.model import NO_REASON, Accepted, BlockCause, Door, EventKind, NewMessage, Reason, State, Submission
 from estafette.store.options import encode_options
 from estafette.store.reports import NOT_ATTEMPTED, report_row, told
 from estafette.store.seam import Policy
@@ -26,11 +26,11 @@ def accept(groups: Sequence[Sequence[Submission]], policy: Policy) -> Unit[list[
     known_keys = yield from _known_keys(groups)
     replayed = [Accepted(s.id, (), replayed_answer=b"") if s.id in gone_reports else known for s, known in zip(submissions, known_keys, strict=True)]
     fresh = [s for s, known in zip(submissions, replayed, strict=True) if known is None]
-    causes = yield from _running_blocks(fresh)
-    campaigns = yield from _campaigns(fresh)
+    causes = yield from running_blocks(fresh)
+    campaigns = yield from campaigns_of(fresh)
     accepted: dict[int, Accepted] = {}
     for submission in fresh:
-        messages = [_judge(message, submission, causes, policy) for message in submission.messages]
+        messages = [judge(message, submission, causes, policy) for message in submission.messages]
         if submission.options.deduplicate and submission.options.campaign:
             campaign_id = campaigns[submission.account_id, submission.options.campaign]
             for i, message in enumerate(messages):
@@ -43,7 +43,7 @@ def accept(groups: Sequence[Sequence[Submission]], policy: Policy) -> Unit[list[
     for submission in fresh if gone else ():
         accepted[submission.id] = replace(accepted[submission.id], messages=tuple(
             replace(m, owner=0, state=State.QUEUED) if m.owner in gone else m for m in accepted[submission.id].messages))  # fmt: skip
-    yield from _insert(fresh, accepted, campaigns)
+    yield from insert(fresh, accepted, campaigns)
     made = iter([accepted[s.id] if known is None else known for s, known in zip(submissions, replayed, strict=True)])
     return [[next(made) for _ in group] for group in groups]
 
@@ -78,7 +78,7 @@ def _retired(submissions: Sequence[Submission]) -> Unit[set[int]]:
     return set(owners) - living
 
 
-def _running_blocks(submissions: Sequence[Submission]) -> Unit[dict[tuple[int, str], list[BlockCause]]]:
+def running_blocks(submissions: Sequence[Submission]) -> Unit[dict[tuple[int, str], list[BlockCause]]]:
     keys = {m.address_key for s in submissions for m in s.messages}
     causes: dict[tuple[int, str], list[BlockCause]] = {}
     if keys:
@@ -88,7 +88,7 @@ def _running_blocks(submissions: Sequence[Submission]) -> Unit[dict[tuple[int, s
     return causes
 
 
-def _campaigns(submissions: Sequence[Submission]) -> Unit[dict[tuple[int, str], int]]:
+def campaigns_of(submissions: Sequence[Submission]) -> Unit[dict[tuple[int, str], int]]:
     ids: dict[tuple[int, str], int] = {}
     for s in submissions:
         name = s.options.campaign
@@ -101,7 +101,7 @@ def _campaigns(submissions: Sequence[Submission]) -> Unit[dict[tuple[int, str], 
     return ids
 
 
-def _judge(message: NewMessage, submission: Submission, causes: dict[tuple[int, str], list[BlockCause]], policy: Policy) -> NewMessage:
+def judge(message: NewMessage, submission: Submission, causes: dict[tuple[int, str], list[BlockCause]], policy: Policy) -> NewMessage:
     if message.state is State.BLOCKED:
         return message
     running = causes.get((submission.account_id, message.address_key))
@@ -113,20 +113,21 @@ def _blocked(message: NewMessage, reason: Reason) -> NewMessage:
     return replace(message, state=State.BLOCKED, reason=reason, owner=0)
 
 
-def _insert(submissions: Sequence[Submission], accepted: dict[int, Accepted], campaigns: dict[tuple[int, str], int]) -> Unit[None]:
+def insert(submissions: Sequence[Submission], accepted: dict[int, Accepted], campaigns: dict[tuple[int, str], int], *, is_more: bool = False) -> Unit[None]:
+    """Write submissions with their messages, queue rows and events. `is_more`: these are further recipients of submissions that are there already."""
     submission_rows, content_rows, message_rows, queue_rows, event_rows, key_rows, dsn_rows, report_rows = [], [], [], [], [], [], [], []
     for s in submissions:
         o = s.options
         size = len(s.content)
         messages = accepted[s.id].messages
-        submission_rows.append((
+        submission_rows += [] if is_more else [(
             s.id, s.account_id, s.door.value, s.reverse_path, s.author, s.subject[:255], campaigns.get((s.account_id, o.campaign), 0),
             o.custom_id, encode_options(o), int(s.smtputf8), size, s.accepted_at, s.due_at,
-            s.deadline_at))  # fmt: skip
-        if any(m.state is not State.BLOCKED for m in messages):
+            s.deadline_at)]  # fmt: skip
+        if not is_more and (s.door is Door.CAMPAIGN or any(m.state is not State.BLOCKED for m in messages)):
             packed = zlib.compress(s.content, 1) if size >= COMPRESS_FROM_BYTES else s.content
             content_rows.append((s.id, "zlib", packed) if len(packed) < size else (s.id, "", s.content))
-        event_rows.append((s.account_id, messages[0].id, s.accepted_at, EventKind.ACCEPTED.value, len(messages), "",
+        event_rows.append((s.account_id, s.id if is_more else messages[0].id, s.accepted_at, EventKind.ACCEPTED.value, len(messages), "",
                            encode_data({"door": s.door.value, "size": size})))  # fmt: skip
         for m in messages:
             message_rows.append((m.id, s.id, s.account_id, m.recipient, m.address_key, m.state.value, m.reason.related_to, m.reason.error, s.accepted_at))

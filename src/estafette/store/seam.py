@@ -42,6 +42,7 @@ from estafette.store.templates import Templates
 if TYPE_CHECKING:
     from estafette.store.exports import Exports
     from estafette.store.holds import Holds  # which asks the Policy below
+    from estafette.store.newsletters import Newsletters
     from estafette.store.reports import Reports
     from estafette.store.screens import Screens
     from estafette.store.standing import Standing
@@ -166,6 +167,7 @@ class Store(Protocol):
     contacts: Contacts
     contact_jobs: ContactJobs
     privacy: Privacy
+    newsletters: "Newsletters"
     statistics: "Statistics"  # counters, and those who follow the event table
     webhooks: "Webhooks"
     holds: "Holds"

@@ -1,0 +1,43 @@
+-- name: newsletter_put
+INSERT INTO newsletter (account_id, title, state, letter, list_id, segment_id, rate_per_hour, created_at, updated_at)
+VALUES ($1, $2, 'draft', $3, $4, $5, $6, $7, $7) RETURNING id
+-- name: newsletter_set
+-- Only a draft can be changed: what is scheduled is called back first.
+UPDATE newsletter SET title = $3, letter = $4, list_id = $5, segment_id = $6, rate_per_hour = $7, is_archived = $8, updated_at = $9
+WHERE account_id = $1 AND id = $2 AND (state = 'draft' OR (letter = $4 AND list_id = $5 AND segment_id = $6)) RETURNING id
+-- name: newsletter_get
+SELECT id, account_id, title, state, is_archived, letter, list_id, segment_id, rate_per_hour, start_at, submission_id, cursor, frozen, started_at, ended_at,
+  created_at, updated_at FROM newsletter WHERE account_id = $1 AND id = $2
+-- name: newsletter_list
+SELECT id, account_id, title, state, is_archived, letter, list_id, segment_id, rate_per_hour, start_at, submission_id, cursor, frozen, started_at, ended_at,
+  created_at, updated_at FROM newsletter WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3
+-- name: newsletter_newest
+SELECT id, account_id, title, state, is_archived, letter, list_id, segment_id, rate_per_hour, start_at, submission_id, cursor, frozen, started_at, ended_at,
+  created_at, updated_at FROM newsletter WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
+-- name: newsletter_open
+SELECT id, account_id, title, state, is_archived, letter, list_id, segment_id, rate_per_hour, start_at, submission_id, cursor, frozen, started_at, ended_at,
+  created_at, updated_at FROM newsletter WHERE state IN ('scheduled', 'freezing', 'sending') ORDER BY id
+-- name: newsletter_turn
+-- From the state in which the order was given, and from no other.
+UPDATE newsletter SET state = $4, start_at = $5, updated_at = $6, started_at = COALESCE(started_at, $7), ended_at = $8
+WHERE account_id = $1 AND id = $2 AND state = $3 RETURNING id
+-- name: newsletter_advance
+-- The cursor moves in the transaction that writes the recipients up to it, and only from where the writer saw it.
+UPDATE newsletter SET cursor = $3, frozen = frozen + $4, submission_id = $5, updated_at = $6
+WHERE id = $1 AND cursor = $2 AND state = 'freezing' RETURNING id
+-- name: audience
+SELECT c.id, c.address, c.address_key, c.name, c.properties FROM subscription s JOIN contact c ON c.id = s.contact_id
+WHERE s.list_id = $1 AND s.contact_id > $2 AND s.is_unsubscribed = 0 AND c.is_excluded = 0 ORDER BY s.contact_id LIMIT $3
+-- name: contacts_of_keys
+SELECT address_key, name, properties FROM contact WHERE account_id = $1 AND address_key IN {texts:$2}
+-- name: last_visits
+-- When people last opened or clicked, of those who did since.
+SELECT m.address_key, MAX(e.at) FROM message m JOIN event e ON e.message_id = m.id
+WHERE m.account_id = $1 AND m.address_key IN {texts:$2} AND e.kind = $3 AND e.at >= $4 GROUP BY m.address_key
+-- name: submission_waiting
+-- Whether a submission still has messages in the queue.
+SELECT 1 FROM queue WHERE submission_id = $1 LIMIT 1
+-- name: submission_hold
+UPDATE queue SET due_at = $3 WHERE submission_id = $1 AND owner = 0 AND due_at < $3 AND due_at >= $2
+-- name: submission_counts
+SELECT state, marks, COUNT(*) FROM message WHERE submission_id = $1 GROUP BY state, marks
