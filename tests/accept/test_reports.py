@@ -2,9 +2,14 @@
 
 import email
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from estafette.accept import reports
 from estafette.accept.reports import Reporter
 from estafette.clock import SECOND_US, SystemClock
+from estafette.mail.failure_report import Notice
 from estafette.model import LANES, Outcome, OutcomeKind, Reason, Settlement
 from estafette.store.seam import Want
 from tests.accept.ground import MAIL, Ground, ground
@@ -66,3 +71,22 @@ async def test_a_bounce_is_told_to_the_reverse_path_once(tmp_path: Path) -> None
         await bounce_all(g, me.id)  # the report itself: nobody is told
         assert await first.tell() == 0 and len(await g.real.messages()) == 2
         assert original.state.value == "hard_bounced"
+
+
+async def test_a_report_that_cannot_be_made_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ground(tmp_path) as g:
+        await g.real.configure_account(g.account.id, failure_reports=True)
+        client = await g.logged_in()
+        assert (await client.mail(MAIL, "a@dest.example", "b@dest.example")).startswith("250 ")
+        now = SystemClock().now_us()
+        await bounce_all(g, (await g.real.join("sender", now, now + 60 * SECOND_US)).id)
+        write = reports.write_report
+
+        def failing(notice: Notice, *args: Any) -> bytes:
+            if notice.recipient == "a@dest.example":
+                raise RuntimeError("a bug")
+            return write(notice, *args)
+
+        monkeypatch.setattr(reports, "write_report", failing)
+        assert await reporter(g).tell() == 2
+        assert [m.recipient for m in await g.real.messages()][2:] == ["back@sender.example"] and await g.real.reports.due(10) == []

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from typing import Final
 
 from estafette import maillog
-from estafette.accept.examine import Refused, examine
+from estafette.accept.examine import examine
 from estafette.accept.submit import Recipient, Request, SubmitDoor
 from estafette.clock import Clock
-from estafette.mail.address import AddressError, parse
+from estafette.mail.address import parse
 from estafette.mail.failure_report import Notice, write_report
-from estafette.mail.header import HeaderError
 from estafette.model import Door, Options
 from estafette.store.reports import DueReport
 from estafette.store.seam import Store
@@ -63,7 +62,7 @@ class Reporter:
             to = Recipient(parse(due.reverse_path))
             raw = write_report(notice, self._hostname, self._clock.token_bytes(16))
             examined = examine(raw)
-        except (AddressError, HeaderError, Refused) as fault:  # nobody can be told
+        except Exception as fault:  # nobody can be told, or a bug of ours: it must not hold up the reports behind it
             maillog.fault("reports", str(due.message_id), fault)
             await self._store.reports.drop(due.message_id, due.action)
             return
