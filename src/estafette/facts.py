@@ -139,3 +139,43 @@ class Sum:
     detail: str
     messages: int
     events: int
+
+
+class Stream(StrEnum):
+    """What mail is for: the guard judges and stops one without the other."""
+
+    BULK = "bulk"  # belongs to a campaign, or has a priority below the usual one
+    TRANSACTIONAL = "transactional"
+
+
+class Step(StrEnum):
+    """What the guard does, mildest first."""
+
+    WARN = "warn"  # somebody should look
+    SLOW = "slow"  # so many messages an hour and no more
+    STOP = "stop"  # new mail is blocked, waiting mail is held
+
+
+class Cause(StrEnum):
+    """Why."""
+
+    SPAM = "spam"
+    HARD_ERRORS = "hard_errors"
+    UNANSWERED = "unanswered"  # unusually many messages are without an answer for unusually long
+
+
+@dataclass(frozen=True, slots=True)
+class GuardOrder:
+    """What the guard ordered for one stream of an account; running until it is lifted."""
+
+    account_id: int
+    stream: Stream
+    step: Step
+    cause: Cause
+    part: int  # complaints, errors, unanswered messages
+    whole: int  # of so many sent
+    per_hour: int = 0  # SLOW
+    since: int = 0
+    lifted_at: int | None = None
+    lifted_reason: str = ""
+    id: int = 0  # 0 = not yet in the store

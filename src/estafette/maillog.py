@@ -198,3 +198,16 @@ def hide_auth(line: bytes) -> bytes:
 def webhook_suspended(webhook: int, account: int, url: str, trouble: str) -> None:
     """An endpoint failed for a day: its backup is told, if it has one."""
     _say(logging.WARNING, "webhook suspended", webhook=webhook, account=account, url=url, trouble=trouble)
+
+
+# -- the guard --------------------------------------------------------------------------------------------------------------
+
+
+def guard_ordered(account: int, step: str, cause: str, why: str) -> None:
+    """The reputation guard warns, slows or stops."""
+    _say(logging.WARNING, "guard", account=account, step=step, cause=cause, why=why)
+
+
+def guard_lifted(account: int, step: str, cause: str, why: str) -> None:
+    """An order of the guard ended."""
+    _say(logging.INFO, "guard lifted", account=account, step=step, cause=cause, why=why)

@@ -51,10 +51,12 @@ SHELL: dict[str, set[str]] = {
     "status": set(),
     "stats": {
         "folder.py",
+        "guard.py",
     },
     "queue": set(),
     "accept": {
         "credentials.py",
+        "guarding.py",
         "incoming.py",
         "reception.py",
         "reports.py",
@@ -117,6 +119,7 @@ SHELL: dict[str, set[str]] = {
         "body.py",
         "desk.py",
         "feed.py",
+        "figures.py",
         "message.py",
         "own.py",
         "send.py",
@@ -144,6 +147,7 @@ SHELL: dict[str, set[str]] = {
         "examining.py",
         "explaining.py",
         "ground.py",
+        "guard.py",
         "held.py",
         "messages.py",
         "pausing.py",

@@ -15,15 +15,17 @@ from typing import Protocol
 from estafette import maillog
 from estafette.accept.examine import Examined, accepted_content
 from estafette.accept.filling import Stored
+from estafette.accept.guarding import STOPPED, GuardBook
 from estafette.accept.ids import IdMaker
 from estafette.clock import SECOND_US, Clock
 from estafette.mail import trace
 from estafette.mail.address import Address, is_deliverable_domain
-from estafette.model import Accepted, Account, Claimed, Content, Door, NewMessage, Options, Reason, State, Submission
+from estafette.model import LANES, Accepted, Account, Claimed, Content, Door, NewMessage, Options, Reason, State, Submission
 from estafette.nouns import TemplateContent
 from estafette.prepare.template.library import Library
 from estafette.queue.lanes import lane_of
 from estafette.queue.paths import Place
+from estafette.stats.guard_rules import FREE
 from estafette.store.seam import Store
 
 IMPOSSIBLE = Reason("domain", "typofix")
@@ -79,7 +81,8 @@ NOWHERE = Place("", False)
 class SubmitDoor:
     """See the module. One per worker process."""
 
-    def __init__(self, store: Store, clock: Clock, ids: IdMaker, worker_id: int, hostname: str, give_up_after_s: float, sender: Sender | None) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: IdMaker, worker_id: int, hostname: str, give_up_after_s: float, sender: Sender | None,
+                 guard: GuardBook | None = None) -> None:  # fmt: skip
         self._store = store
         self._clock = clock
         self._ids = ids
@@ -87,6 +90,7 @@ class SubmitDoor:
         self._hostname = hostname
         self._give_up_after_us = int(give_up_after_s * SECOND_US)
         self._sender = sender
+        self._guard = guard
         self._running: set[asyncio.Task[list[Accepted]]] = set()
         self.library = Library()
 
@@ -122,20 +126,22 @@ class SubmitDoor:
     def _submission(self, request: Request) -> Submission:
         now = self._clock.now_us()
         due_at = max(now, request.due_at)
-        lane = lane_of(request.options.priority)
+        verdict = self._guard.verdict(request.account.id, request.door, request.options) if self._guard is not None else FREE
+        blocked, explanation = (STOPPED, verdict.explanation) if verdict.is_stopped and request.blocked is None else (request.blocked, request.explanation)
+        lane = lane_of(request.options.priority) + (LANES if verdict.is_slowed else 0)
         messages = []
         for recipient in _merged(request.recipients):
             address = recipient.address
             message_id = self._ids.next(now)
             is_possible = is_deliverable_domain(address.domain)
             place = self._sender.place(address.domain, len(request.raw)) if self._sender and is_possible else NOWHERE
-            is_blocked = not is_possible or request.blocked is not None
-            is_ours = place.is_ours and due_at <= now and not is_blocked
+            is_blocked = not is_possible or blocked is not None
+            is_ours = place.is_ours and due_at <= now and not is_blocked and not verdict.is_slowed
             messages.append(
                 NewMessage(
                     message_id, str(address), address.key, address.domain,
                     State.BLOCKED if is_blocked else State.SENT if is_ours else State.QUEUED,
-                    reason=request.blocked or (Reason() if is_possible else IMPOSSIBLE), explanation=request.explanation,
+                    reason=blocked or (Reason() if is_possible else IMPOSSIBLE), explanation=explanation,
                     site=place.site, owner=self._worker_id if is_ours else 0, lane=lane,
                     notify=recipient.notify, orcpt=recipient.orcpt,
                 )

@@ -21,6 +21,7 @@ from estafette.accept.submit import SubmitDoor
 from estafette.api.desk import Desk, Endpoint, answer, guarded
 from estafette.api.errors import Problem, entry
 from estafette.api.feed import again, calls, feed
+from estafette.api.figures import guard, statistics
 from estafette.api.message import history, message, messages, unknown_resource
 from estafette.api.openapi import openapi
 from estafette.api.operations import OPERATIONS
@@ -87,6 +88,8 @@ def make_app(
             _route("/v3/REST/message", _v3(desk, messages), "GET"),
             _route("/v3/REST/message/{id}", _v3(desk, message), "GET"),
             _route("/v3/REST/messagehistory/{id}", _v3(desk, history), "GET"),
+            _route("/v1/estafette/statistics", _v31(desk, statistics), "GET"),
+            _route("/v1/estafette/guard", _v31(desk, guard), "GET"),
             _route("/v1/estafette/events", _v31(desk, feed), "GET"),
             _route("/v1/estafette/events/{id}/again", _v31(desk, again), "POST"),
             _route("/v1/estafette/webhook-calls", _v31(desk, calls), "GET"),

@@ -24,7 +24,7 @@ NOBODY: Final = Problem("", 409, "No webhook of this account is told of this eve
 async def feed(desk: Desk, request: Request, account: Account) -> Response:
     """Events in the order in which they count, from the one behind `after` on. What a running transaction may still write before them is waited for,
     so a reader that goes on from the last cursor misses nothing."""
-    given = _given(request)
+    given = given_in(request)
     limit = min(number(given, "limit", 100, 10**9), MAX_EVENTS) or MAX_EVENTS
     after = _cursor(given.get("after", ""))
     views, last = await desk.store.statistics.views(after, limit, account.id)
@@ -33,7 +33,7 @@ async def feed(desk: Desk, request: Request, account: Account) -> Response:
 
 async def calls(desk: Desk, request: Request, account: Account) -> Response:
     """The account's calls, newest first; `before` is the ID to go on from, `failed=1` leaves out what succeeded."""
-    given = _given(request)
+    given = given_in(request)
     limit = min(number(given, "limit", 50, 10**9), MAX_EVENTS) or MAX_EVENTS
     found = await desk.store.webhooks.calls(
         account.id, webhook_id=number(given, "webhook", 0, 10**9) or None, only_failed=bool(number(given, "failed", 0, 1)),
@@ -60,7 +60,8 @@ def call_row(call: WebhookCall) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _given(request: Request) -> dict[str, str]:
+def given_in(request: Request) -> dict[str, str]:
+    """The query: names in lower case, the first of a repeated name counts."""
     given: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         given.setdefault(name.lower(), value)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from estafette.accept.guarding import GuardBook
 from estafette.api.webhooks.signing import SECRET_NAME
 from estafette.api.webhooks.telling import Calling, Teller
 from estafette.app.retention import Sweeper
@@ -10,6 +11,7 @@ from estafette.clock import Clock
 from estafette.config import Config
 from estafette.newsletters.conductor import Conductor
 from estafette.stats.folder import Folder
+from estafette.stats.guard import Watch
 from estafette.store.seam import Store
 from estafette.webcall import WebCaller
 from estafette.webguard import read_network
@@ -28,13 +30,17 @@ class Beside:
         self._tasks = tasks
 
     @classmethod
-    async def start(cls, config: Config, clock: Clock, store: Store, worker_id: int, next_id: Callable[[int], int], wake: Callable[[], None]) -> "Beside":
+    async def start(cls, config: Config, clock: Clock, store: Store, worker_id: int, book: GuardBook, next_id: Callable[[int], int],
+                    wake: Callable[[], None]) -> "Beside":  # fmt: skip
         """Begin. `next_id` makes message ids, `wake` tells the engine that mail is waiting. Raises StoreFault."""
         caller = caller_of(config)
         calling = Calling(caller, clock, await store.secret(SECRET_NAME, clock.token_bytes(32)))
-        runs = (Folder(store, clock, worker_id).run(), Teller(store, calling, worker_id).run(), Sweeper(store, clock, worker_id, config.retention).run(),
-                Conductor(store, clock, worker_id, next_id, wake, config.delivery.give_up_after_s).run())  # fmt: skip
-        return cls(caller, [asyncio.create_task(run) for run in runs])
+        followers = (
+            Folder(store, clock, worker_id), Teller(store, calling, worker_id), Watch(store, clock, worker_id), book,
+            Sweeper(store, clock, worker_id, config.retention),
+            Conductor(store, clock, worker_id, next_id, wake, config.delivery.give_up_after_s),
+        )  # fmt: skip
+        return cls(caller, [asyncio.create_task(one.run()) for one in followers])
 
     async def stop(self, within_s: float) -> None:
         """End; what was not written is done again by whoever follows next."""

@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from estafette import maillog
 from estafette.accept.credentials import Doorkeeper
+from estafette.accept.guarding import GuardBook
 from estafette.accept.ids import IdMaker
 from estafette.accept.limits import Bucket, Budget
 from estafette.accept.reception import Reception
@@ -128,9 +129,11 @@ async def _work(config: Config, post: Post, clock: Clock, store: Store, stopping
     keyring = Keyring(1, {1: await store.secret("tokens", clock.token_bytes(32))})
     engine = _engine(config, clock, store, me, bell, signers, keyring, logs) if delivers else None
     ids = IdMaker(me.slot, await store.newest_id())
-    doors = await _doors(config, post, clock, store, me, engine, bell, keyring, ids)
+    book = GuardBook(store)
+    await book.refresh()
+    doors = await _doors(config, post, clock, store, me, engine, bell, keyring, ids, book)
     bell.listen(engine.hear if engine is not None else _nothing)
-    beside = await Beside.start(config, clock, store, me.id, ids.next, engine.wake if engine is not None else bell.ring)
+    beside = await Beside.start(config, clock, store, me.id, book, ids.next, engine.wake if engine is not None else bell.ring)
     working = asyncio.create_task(engine.run() if engine is not None else _stay_alive(store, clock, me, config.server.lease_s, logs))
     post.report(me.id)
     told = asyncio.create_task(stopping.wait())
@@ -244,10 +247,10 @@ class Doors:
 
 
 async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Worker, engine: Engine | None, bell: Bell,
-                 keyring: Keyring, ids: IdMaker) -> Doors:  # fmt: skip
+                 keyring: Keyring, ids: IdMaker, book: GuardBook) -> Doors:  # fmt: skip
     keeper = Doorkeeper(store, clock)
     sender = engine if engine is not None else _Ringer(bell)
-    door = SubmitDoor(store, clock, ids, me.id, config.server.hostname, config.delivery.give_up_after_s, sender)
+    door = SubmitDoor(store, clock, ids, me.id, config.server.hostname, config.delivery.give_up_after_s, sender, book)
     budget = Budget(config.limits.bodies_bytes // 2)
     payer = await open_account(config, store)
     visits, unsubscribing = open_desks(store, clock, keyring, config.tracking)

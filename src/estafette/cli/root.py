@@ -8,6 +8,7 @@ from estafette.cli.accounts import account, domain, key, sender
 from estafette.cli.backup import backup, restore
 from estafette.cli.explaining import bounce, reply
 from estafette.cli.ground import EXIT_CODES
+from estafette.cli.guard import guard
 from estafette.cli.held import queue_drop, queue_held, queue_release
 from estafette.cli.messages import message
 from estafette.cli.privacy import consent, link, tracking
@@ -58,6 +59,7 @@ COMMANDS = (
     reply,
     shaping,
     webhook,
+    guard,
     backup,
     restore,
     tracking,

@@ -32,6 +32,7 @@ from estafette.store.contact_jobs import ContactJobs
 from estafette.store.contacts import Contacts
 from estafette.store.driver import Driver
 from estafette.store.exports import Exports
+from estafette.store.guard import Guard
 from estafette.store.held import Held
 from estafette.store.holds import Holds
 from estafette.store.newsletters import Newsletters
@@ -57,6 +58,7 @@ class Database:
         self.users = Users(driver)
         self.screens = Screens(driver)
         self.exports = Exports(driver)
+        self.guard = Guard(driver)
         self._policy = policy
         self.templates = Templates(driver)
         self.held = Held(driver, policy)

@@ -41,6 +41,7 @@ from estafette.store.templates import Templates
 
 if TYPE_CHECKING:
     from estafette.store.exports import Exports
+    from estafette.store.guard import Guard
     from estafette.store.holds import Holds  # which asks the Policy below
     from estafette.store.newsletters import Newsletters
     from estafette.store.reports import Reports
@@ -170,6 +171,7 @@ class Store(Protocol):
     newsletters: "Newsletters"
     statistics: "Statistics"  # counters, and those who follow the event table
     webhooks: "Webhooks"
+    guard: "Guard"  # the reputation guard's orders
     holds: "Holds"
     standing: "Standing"
     users: "Users"

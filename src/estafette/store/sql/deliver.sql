@@ -2,7 +2,8 @@
 SELECT COALESCE(max(id), 0) FROM message
 -- name: due_sites (sqlite)
 -- A skip scan over the index (site, lane, account, campaign, due): from the first message of a group straight to the first of the next. The cost grows
--- with the number of groups, not of messages. (SQLite keeps the order of a CROSS JOIN, and stops at the LIMIT.)
+-- with the number of groups, not of messages. Lanes from 6 on are the guard's: nobody claims from them.
+-- (SQLite keeps the order of a CROSS JOIN, and stops at the LIMIT.)
 WITH RECURSIVE head (id) AS (
     SELECT (SELECT f.message_id FROM queue f WHERE f.owner = 0 AND f.site > $3 ORDER BY f.site, f.lane, f.account_id, f.campaign_id, f.due_at LIMIT 1)
     UNION ALL
@@ -12,7 +13,7 @@ WITH RECURSIVE head (id) AS (
     FROM head JOIN queue c ON c.message_id = head.id
 )
 SELECT q.site FROM head CROSS JOIN queue q ON q.message_id = head.id
-WHERE q.due_at <= $1
+WHERE q.due_at <= $1 AND q.lane < 6
   AND (SELECT count(*) FROM hold h WHERE h.account_id = q.account_id AND h.campaign_id IN (0, q.campaign_id) AND h.domain = '') = 0
   AND (SELECT count(*) FROM hold h WHERE h.account_id = 0 AND q.site = '@' || h.domain) = 0
 LIMIT $2
@@ -26,7 +27,7 @@ WITH RECURSIVE head AS (
         ORDER BY site, lane, account_id, campaign_id, due_at LIMIT 1) n
 )
 SELECT q.site FROM head q
-WHERE q.due_at <= $1
+WHERE q.due_at <= $1 AND q.lane < 6
   AND (SELECT count(*) FROM hold h WHERE h.account_id = q.account_id AND h.campaign_id IN (0, q.campaign_id) AND h.domain = '') = 0
   AND (SELECT count(*) FROM hold h WHERE h.account_id = 0 AND q.site = '@' || h.domain) = 0
 LIMIT $2
@@ -42,7 +43,7 @@ WITH RECURSIVE head (id) AS (
 )
 SELECT q.lane, q.account_id, q.campaign_id, COALESCE(a.name, ''), COALESCE(g.name, '')
 FROM head CROSS JOIN queue q ON q.message_id = head.id LEFT JOIN account a ON a.id = q.account_id LEFT JOIN campaign g ON g.id = q.campaign_id
-WHERE q.due_at <= $2
+WHERE q.due_at <= $2 AND q.lane < 6
   AND (SELECT count(*) FROM hold h WHERE h.account_id = q.account_id AND h.campaign_id IN (0, q.campaign_id) AND h.domain = '') = 0
   AND (SELECT count(*) FROM hold h WHERE h.account_id = 0 AND q.site = '@' || h.domain) = 0
 -- name: due_groups (postgres)
@@ -56,7 +57,7 @@ WITH RECURSIVE head AS (
 SELECT q.lane, q.account_id, q.campaign_id, COALESCE((SELECT name FROM account a WHERE a.id = q.account_id), ''),
        COALESCE((SELECT name FROM campaign g WHERE g.id = q.campaign_id), '')
 FROM head q
-WHERE q.due_at <= $2
+WHERE q.due_at <= $2 AND q.lane < 6
   AND (SELECT count(*) FROM hold h WHERE h.account_id = q.account_id AND h.campaign_id IN (0, q.campaign_id) AND h.domain = '') = 0
   AND (SELECT count(*) FROM hold h WHERE h.account_id = 0 AND q.site = '@' || h.domain) = 0
 -- name: claim_group (sqlite)
