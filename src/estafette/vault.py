@@ -8,12 +8,14 @@ import base64
 import binascii
 import hashlib
 import os
+from collections.abc import Collection
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from estafette.clock import Clock, to_datetime
@@ -60,12 +62,13 @@ def dkim_label(domain: str, selector: str) -> str:
     return f"dkim:{domain}:{selector}"
 
 
-def new_dkim_key(domain: str, vault: Vault, clock: Clock) -> DkimKey:
-    """A fresh RSA-2048 key, PKCS#8 DER, sealed; the selector tells year and month, so that a later key can stand beside it."""
-    private = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+def new_dkim_key(domain: str, vault: Vault, clock: Clock, algorithm: str = "rsa-sha256", taken: Collection[str] = ()) -> DkimKey:
+    """A fresh key (RSA-2048 or Ed25519), PKCS#8 DER, sealed; the selector tells year and month, and none of those in `taken`."""
+    private = rsa.generate_private_key(public_exponent=65_537, key_size=2048) if algorithm == "rsa-sha256" else ed25519.Ed25519PrivateKey.generate()
     der = private.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    selector = f"e{to_datetime(clock.now_us()):%Y%m}"
-    return DkimKey(domain, selector, "rsa-sha256", vault.seal(der, dkim_label(domain, selector)))
+    first = f"e{to_datetime(clock.now_us()):%Y%m}"
+    selector = next(name for name in chain((first,), (f"{first}-{n}" for n in count(2))) if name not in taken)
+    return DkimKey(domain, selector, algorithm, vault.seal(der, dkim_label(domain, selector)))
 
 
 def open_vault(config: Config, clock: Clock) -> Vault:

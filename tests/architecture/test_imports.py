@@ -156,6 +156,7 @@ SHELL: dict[str, set[str]] = {
         "queue.py",
         "reasons.py",
         "reference.py",
+        "rotating.py",
         "running.py",
         "shaping.py",
         "webhooks.py",

@@ -410,3 +410,23 @@ def test_a_campaign_is_paused_resumed_and_purged_and_whoever_asks_is_told(shell:
     assert shell.json("message", "why", "5")[0]["holds"] == "purge"
     shell("queue", "pause", "--domain", "example.net")
     assert "example.net" in shell("queue", "paused").output
+
+
+def test_the_keys_of_a_domain_are_rotated(shell: Shell) -> None:
+    shell("account", "add", "shop")
+    assert "has no signing key" in shell("domain", "rotate", "example.com", code=3).stderr
+    shell("domain", "add", "example.com", "--verified")
+    (made,) = shell.json("domain", "rotate", "example.com")
+    first, second = made["keys"]
+    assert (first["state"], second["state"], second["algorithm"]) == ("signing", "waiting", "rsa-sha256")
+    assert [r["name"] for r in made["publish"]] == [f"{second['selector']}._domainkey.example.com"]
+    (beside,) = shell.json("domain", "rotate", "example.com", "--ed25519")
+    assert [k["algorithm"] for k in beside["keys"]] == ["rsa-sha256", "rsa-sha256", "ed25519-sha256"]
+    assert "is not in the DNS" in shell("domain", "rotate", "example.com", "--switch", code=1).stderr
+    (switched,) = shell.json("domain", "rotate", "example.com", "--switch", "--unchecked")
+    assert ([k["state"] for k in switched["keys"]], switched["publish"]) == (["retired", "signing", "signing"], [])
+    (listed,) = shell.json("domain", "list")
+    assert sum(r["purpose"] == "dkim" for r in listed["records"]) == 2
+    assert "that does not sign" in shell("domain", "rotate", "example.com", "--drop", second["selector"], code=1).stderr
+    (dropped,) = shell.json("domain", "rotate", "example.com", "--drop", first["selector"])
+    assert [k["selector"] for k in dropped["keys"]] == [k["selector"] for k in switched["keys"][1:]]

@@ -13,6 +13,7 @@ from estafette.cli.held import queue_drop, queue_held, queue_release
 from estafette.cli.messages import message
 from estafette.cli.privacy import consent, link, tracking
 from estafette.cli.queue import audit, block, queue, stats
+from estafette.cli.rotating import domain_rotate
 from estafette.cli.running import check, demo, doctor, serve
 from estafette.cli.shaping import shaping
 from estafette.cli.users import user
@@ -70,3 +71,4 @@ for command in COMMANDS:
     root.add_command(command)
 for waiting in (queue_held, queue_release, queue_drop):
     queue.add_command(waiting)
+domain.add_command(domain_rotate)

@@ -36,9 +36,12 @@ class Published:
 
 
 async def published_records(store: Store, account_id: int, name: str, token: str, config: Config, vault: Vault) -> list[Record]:
-    """All records of a domain; `token` "" when it is verified. Raises VaultError when the keys cannot be read."""
+    """All records of a domain, those of keys that wait to sign among them; `token` "" when it is verified. Raises VaultError when the keys cannot be read."""
     keys = []
-    for stored in await store.dkim_keys(account_id, name):
+    for signer in await store.signers.list(account_id, name):
+        if signer.state == "retired":
+            continue
+        stored = signer.key
         private = serialization.load_der_private_key(vault.unseal(stored.sealed_private_key, dkim_label(stored.domain, stored.selector)), None)
         if not isinstance(private, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
             raise VaultError(f"{dkim_label(stored.domain, stored.selector)}: neither an RSA nor an Ed25519 key")

@@ -40,6 +40,7 @@ from estafette.store.privacy import Privacy
 from estafette.store.reports import Reports
 from estafette.store.screens import Screens
 from estafette.store.seam import Audit, Policy, SiteBacklog, Waiting, Want, Worker
+from estafette.store.signers import Signers
 from estafette.store.standing import Standing
 from estafette.store.statistics import Statistics
 from estafette.store.templates import Templates
@@ -61,6 +62,7 @@ class Database:
         self.guard = Guard(driver)
         self._policy = policy
         self.templates = Templates(driver)
+        self.signers = Signers(driver)
         self.held = Held(driver, policy)
         self.contacts = Contacts(driver)
         self.contact_jobs = ContactJobs(driver)

@@ -37,6 +37,7 @@ from estafette.model import (
 from estafette.store.contact_jobs import ContactJobs
 from estafette.store.contacts import Contacts
 from estafette.store.privacy import Privacy
+from estafette.store.signers import Signers
 from estafette.store.templates import Templates
 
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ class Store(Protocol):
 
     reports: "Reports"  # failure reports that are due
     templates: Templates
+    signers: Signers
     contacts: Contacts
     contact_jobs: ContactJobs
     privacy: Privacy
@@ -331,4 +333,4 @@ class Store(Protocol):
     async def add_dkim_key(self, account_id: int, key: DkimKey, now: int) -> None: ...
 
     async def dkim_keys(self, account_id: int, domain: str) -> list[DkimKey]:
-        """The keys to sign with, newest selector first; the account's own or, for account 0, the installation's."""
+        """The keys that sign now, newest selector first; the account's own or, for account 0, the installation's."""

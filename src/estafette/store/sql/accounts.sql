@@ -32,4 +32,4 @@ SELECT name FROM domain WHERE account_id = $1 AND is_verified = 1
 INSERT INTO dkim_key (account_id, domain, selector, algorithm, sealed_private_key, created_at) VALUES ($1, $2, $3, $4, $5, $6)
 -- name: dkim_get
 SELECT domain, selector, algorithm, sealed_private_key FROM dkim_key
-WHERE account_id IN ($1, 0) AND domain = $2 ORDER BY account_id DESC, created_at DESC, selector
+WHERE account_id IN ($1, 0) AND domain = $2 AND state = 'signing' ORDER BY account_id DESC, created_at DESC, selector
