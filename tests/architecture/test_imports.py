@@ -113,6 +113,7 @@ SHELL: dict[str, set[str]] = {
     },
     "newsletters": {
         "conductor.py",
+        "desk.py",
     },
     "api": {
         "app.py",
