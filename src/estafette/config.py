@@ -187,6 +187,12 @@ class Delivery:
         "opportunistic",
         "STARTTLS towards receiving servers: when offered, with mail in clear otherwise; always, with mail deferred otherwise; or never.",
     )
+    mta_sts: bool = setting(FLAG, True, "Whether the TLS policies that domains publish (MTA-STS, RFC 8461) are fetched and obeyed.")
+    mta_sts_port: int = setting(INTEGER, 443, "Port that policies are fetched from.", low=1, high=65_535)
+    dane: bool = setting(
+        FLAG, False, "Whether TLSA records are obeyed (DANE, RFC 7672). Only with DNS servers that validate DNSSEC, reached over a path that nobody can alter."
+    )
+    tls_authorities: str = setting(PATH, "", "Certificates of the authorities that policies are checked against, PEM. Empty: those of the machine.")
     transcripts: str = setting(choice("all", "failures", "none"), "all", "For which attempts the SMTP dialogue (without bodies) is kept in the timeline.")
     connect_timeout_s: float = setting(DURATION, "30s", "Longest wait for a TCP connection.", low="100ms", high="10m")
     command_timeout_s: float = setting(

@@ -118,6 +118,7 @@ class Account:
     rate_per_s: int = 0  # accepted messages per second; 0 = no limit
     failure_reports: bool = False  # RFC 3464 reports to the submitter's reverse-path
     after_uncertain: AfterUncertain = AfterUncertain.REPEAT
+    require_tls: bool = False  # its mail never goes in clear
     hides_client: bool = False  # who handed the mail over is left out of Received; known of accounts that are logged in
 
 
@@ -162,6 +163,7 @@ class Options:
     track_clicks: bool | None = None
     monitoring_category: str = ""
     url_tags: str = ""
+    require_tls: bool = False  # X-Estafette-TLS: require, or the account's wish: never in clear
     after_uncertain: str = ""  # X-Estafette-Uncertain; "" = the account's choice
     other: dict[str, str] = field(default_factory=dict)  # X-Mailjet-*/X-MJ-* headers not yet obeyed, as given
     ret: str = ""  # DSN: FULL or HDRS
@@ -293,7 +295,8 @@ class Outcome:
     host: str = ""  # MX host name
     address: str = ""  # its IP address
     source: str = ""  # our local address
-    tls: str = ""  # protocol and cipher, "" = clear
+    tls: str = ""  # protocol and cipher, and who proved what; "" = clear
+    tls_wanted: str = ""  # what TLS was required, and by whom; "" = none
     reason: Reason = NO_REASON
     category: str = ""  # snake-case name of the reason
     scope: Scope = Scope.RECIPIENT

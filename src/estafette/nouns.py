@@ -373,3 +373,15 @@ class Member:
     address_key: str
     name: str
     properties: dict[int, str | int | float | bool]  # by ContactProperty.id
+
+
+@dataclass(frozen=True, slots=True)
+class TlsResult:
+    """What became of TLS in a session, as RFC 8460 groups it."""
+
+    domain: str  # the recipients'
+    policy_type: str  # sts, tlsa, no-policy-found
+    policy: str  # its text
+    mx: str
+    source: str
+    outcome: str  # "" = as wanted, else a result type of RFC 8460 4.3

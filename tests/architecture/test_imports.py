@@ -82,6 +82,7 @@ SHELL: dict[str, set[str]] = {
         "shaping_watch.py",
         "signing.py",
         "site.py",
+        "sts.py",
         "sweeping.py",
         "tracking.py",
     },

@@ -59,8 +59,12 @@ def read_options(header: Header) -> tuple[Options, Wish, str]:
     after_uncertain = values.pop("x-estafette-uncertain", "").strip().lower()
     if after_uncertain not in ("", *AfterUncertain):
         raise OptionError(f"X-Estafette-Uncertain must be {', '.join(AfterUncertain)}")
+    tls = values.pop("x-estafette-tls", "").strip().lower()
+    if tls not in ("", "require"):
+        raise OptionError("X-Estafette-TLS must be require")
     options = Options(
         after_uncertain=after_uncertain,
+        require_tls=tls == "require",
         campaign=campaign,
         deduplicate=deduplicate,
         priority=int(priority),

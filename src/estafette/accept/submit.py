@@ -9,7 +9,7 @@ after the commit; all others wait in the queue for their owner, who is woken.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from estafette import maillog
@@ -146,13 +146,14 @@ class SubmitDoor:
                     notify=recipient.notify, orcpt=recipient.orcpt,
                 )
             )  # fmt: skip
+        options = replace(request.options, require_tls=True) if request.account.require_tls else request.options
         first = messages[0].id
         hello, peer = ("", "") if request.account.hides_client else (request.hello, request.peer)
         received = trace.received(hello, peer, self._hostname, request.protocol, first, now)
         content = accepted_content(request.raw, request.examined.header, received, f"{first:x}@{self._hostname}", now)
         return Submission(
             first, request.account.id, request.door, request.reverse_path, str(request.examined.author.address), request.examined.subject,
-            request.options, now, due_at, due_at + self._give_up_after_us, content, tuple(messages),
+            options, now, due_at, due_at + self._give_up_after_us, content, tuple(messages),
             smtputf8=request.smtputf8 or request.examined.smtputf8,
             idempotency_key=request.idempotency_key, fingerprint=request.fingerprint,
             answer=request.answer([m.id for m in messages]) if request.answer else b"", report_on=request.report_on,

@@ -38,14 +38,17 @@ from estafette.config import Config
 from estafette.deliver.attempt import Sending
 from estafette.deliver.connection import Policy
 from estafette.deliver.contents import Contents
+from estafette.deliver.demand import Demand
 from estafette.deliver.dns import DnsResolver
-from estafette.deliver.engine import Engine, Limits
+from estafette.deliver.engine import Engine
 from estafette.deliver.flight_files import FlightFolder
+from estafette.deliver.limits import Limits
 from estafette.deliver.membership import BEATS, LeaseLost, Membership
 from estafette.deliver.people import People
 from estafette.deliver.router import Router
 from estafette.deliver.shaping_watch import ShapingWatch
 from estafette.deliver.signing import KeyCabinet, Workshop
+from estafette.deliver.sts import PolicyKeeper
 from estafette.deliver.tracking import Measures
 from estafette.feedback.inbound import Inbound, inbound_of
 from estafette.feedback.routes import feedback_routes, open_desks
@@ -196,12 +199,15 @@ def _engine(config: Config, clock: Clock, store: Store, me: Worker, bell: Bell, 
     tracking = Tracking(config.tracking.url.rstrip("/"), keyring, opens, config.tracking.clicks, unsubscribe_domain=config.inbound.domain)
     workshop = Workshop(cabinet, clock, signers, keyring, config.inbound.domain, Measures(store.privacy, clock, tracking),
                         People(store.newsletters, store.contacts, clock))  # fmt: skip
-    policy = Policy(config.server.hostname, d.connect_timeout_s, d.command_timeout_s, d.data_timeout_s, d.tls)
-    sending = Sending(policy, d.port, RetryPlan(d.retry_s, d.retry_jitter), sources, d.messages_per_connection, d.idle_timeout_s, d.transcripts)
+    authorities = ssl.create_default_context(cafile=d.tls_authorities or None)
+    policy = Policy(config.server.hostname, d.connect_timeout_s, d.command_timeout_s, d.data_timeout_s, d.tls, strict_context=authorities)
+    sending = Sending(policy, d.port, RetryPlan(d.retry_s, d.retry_jitter), sources, d.messages_per_connection, d.idle_timeout_s, d.transcripts, d.dane)
+    floor = Demand(policy.tls_level, said_by="delivery.tls")
+    policies = PolicyKeeper(store, resolver, clock, floor, is_on=d.mta_sts and d.tls != "never", port=d.mta_sts_port, context=authorities)
     limits = Limits(config.server.lease_s, d.connections, d.max_connections)
     contents = Contents(store, config.limits.bodies_bytes // 2)
     return Engine(store, clock, me.id, router, contents, workshop, sending, limits, logs, logs.open(me.id, limits.flights), bell.ring,
-                  ShapingWatch(d.shaping_file))  # fmt: skip
+                  ShapingWatch(d.shaping_file), policies)  # fmt: skip
 
 
 # -- taking -----------------------------------------------------------------------------------------------------------------

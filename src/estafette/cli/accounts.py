@@ -69,26 +69,29 @@ def account_list(ground: Ground) -> None:
               help="What is done with a mail that the receiving server may have already: repeat it, hold it for a person, or wait for evidence first.")
 @click.option("--failure-reports/--no-failure-reports", "failure_reports", default=None,
               help="Mail a report (RFC 3464) to the reverse-path of what came by SMTP and could not be delivered.")
+@click.option("--require-tls/--allow-clear", "require_tls", default=None, help="Whether its mail may go in clear to servers that offer no TLS.")
 @options
-def account_set(ground: Ground, name: str, rate: int | None, is_active: bool | None, after_uncertain: str | None, failure_reports: bool | None) -> None:
+def account_set(ground: Ground, name: str, rate: int | None, is_active: bool | None, after_uncertain: str | None, failure_reports: bool | None,
+                require_tls: bool | None) -> None:  # fmt: skip
     """Change an account; what is not given stays as it is. Running workers know within ten seconds.
 
     Example: estafette account set shop --rate 50
     """
-    if rate is None and is_active is None and after_uncertain is None and failure_reports is None:
-        raise click.UsageError("nothing to change: give --rate, --active, --suspended, --uncertain, --failure-reports or --no-failure-reports")
+    if rate is None and is_active is None and after_uncertain is None and failure_reports is None and require_tls is None:
+        raise click.UsageError("nothing to change: give --rate, --active, --suspended, --uncertain, --[no-]failure-reports, --require-tls or --allow-clear")
     way = AfterUncertain(after_uncertain) if after_uncertain else None
 
     async def work(store: Store) -> Account:
-        return await store.configure_account((await account_named(store, name)).id, is_active, rate, way, failure_reports)
+        return await store.configure_account((await account_named(store, name)).id, is_active, rate, way, failure_reports, require_tls)
 
     now = ground.run(work)
     if ground.is_json:
         print_json({"account": now.name, "active": now.is_active, "rate_per_s": now.rate_per_s, "failure_reports": now.failure_reports,
-                    "uncertain": now.after_uncertain.value})  # fmt: skip
+                    "uncertain": now.after_uncertain.value, "require_tls": now.require_tls})  # fmt: skip
     else:
         print_facts({"account": now.name, "active": "yes" if now.is_active else "no: suspended", "messages/s": now.rate_per_s or "no limit",
-                     "uncertain": now.after_uncertain.value, "failure reports": "yes" if now.failure_reports else "no"})  # fmt: skip
+                     "uncertain": now.after_uncertain.value, "failure reports": "yes" if now.failure_reports else "no",
+                     "TLS": "required" if now.require_tls else "when the server offers it"})  # fmt: skip
 
 
 @click.group()

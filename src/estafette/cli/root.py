@@ -16,6 +16,7 @@ from estafette.cli.queue import audit, block, queue, stats
 from estafette.cli.rotating import domain_rotate
 from estafette.cli.running import check, demo, doctor, serve
 from estafette.cli.shaping import shaping
+from estafette.cli.tls import tls
 from estafette.cli.users import user
 from estafette.cli.webhooks import webhook
 
@@ -66,6 +67,7 @@ COMMANDS = (
     tracking,
     consent,
     link,
+    tls,
 )
 for command in COMMANDS:
     root.add_command(command)

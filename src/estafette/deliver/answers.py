@@ -13,6 +13,8 @@ import dns.flags
 import dns.message
 import dns.rcode
 
+from estafette.mail.dane import Tlsa
+
 MAX_TTL_S: Final = 86_400.0
 MIN_TTL_S: Final = 5.0
 NEGATIVE_TTL_S: Final = 300.0
@@ -42,9 +44,10 @@ class Answer:
     """Records in the order of the answer: `Mx` for MX, address texts for A and AAAA, strings for TXT."""
 
     kind: AnswerKind
-    records: tuple[Mx | str, ...] = ()
+    records: tuple[Mx | Tlsa | str, ...] = ()
     ttl_s: float = 0.0
     why: str = ""  # of a failure, in words
+    is_authentic: bool = False  # the server says that it has verified it (DNSSEC)
     is_ours: bool = False  # of a failure: no server of ours answered at all, which says nothing about the name
 
     @property
@@ -66,13 +69,15 @@ def read_response(response: dns.message.QueryMessage, kind: str) -> tuple[Answer
         if chain.cnames and not response.flags & dns.flags.RA:
             return Answer(AnswerKind.FAILED), chain.canonical_name.to_text(omit_final_dot=True)
         return Answer(AnswerKind.NODATA, ttl_s=min(ttl, NEGATIVE_TTL_S)), None
-    records: list[Mx | str] = []
+    records: list[Mx | Tlsa | str] = []
     found = sorted(chain.answer, key=lambda record: record.preference) if kind == "MX" else list(chain.answer)
     for record in found[:MAX_RECORDS]:  # of too many hosts the best are kept
         if kind == "MX":
             records.append(Mx(record.preference, record.exchange.to_text(omit_final_dot=True).lower().removesuffix(".")))
+        elif kind == "TLSA":
+            records.append(Tlsa(record.usage, record.selector, record.mtype, record.cert))
         elif kind == "TXT":
             records.append(b"".join(record.strings).decode("utf-8", "replace"))
         else:
             records.append(str(record.address))
-    return Answer(AnswerKind.FOUND, tuple(records), ttl), None
+    return Answer(AnswerKind.FOUND, tuple(records), ttl, is_authentic=bool(response.flags & dns.flags.AD)), None

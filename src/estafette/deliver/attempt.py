@@ -41,6 +41,7 @@ class Sending:
     messages_per_connection: int = 100
     idle_s: float = 5.0
     transcripts: str = "all"  # all, failures, none
+    dane: bool = False
 
 
 class Bench(Protocol):
@@ -124,6 +125,9 @@ async def _make_ready(bench: Bench, site: str, item: Item, connection: Connectio
         return after_fault(claim, "no_8bitmime", text, _facts(bench, site, connection, "mail"), bench.sending.plan)[0]
     except Missing as missing:
         return after_fault(claim, "content_missing", str(missing), _facts(bench, site, connection, "data"), bench.sending.plan)[0]
+    if item.held.content.options.require_tls and not connection.tls:
+        facts = replace(_facts(bench, site, connection, "tls"), tls_wanted="the mail or its account")
+        return after_fault(claim, "tls", "TLS is required for this mail, and the server did not offer it", facts, bench.sending.plan)[0]
     if (problem := inability(connection.capabilities, mail)) is not None:
         return after_fault(claim, *problem, _facts(bench, site, connection, "mail"), bench.sending.plan)[0]
     return mail

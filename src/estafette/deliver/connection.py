@@ -15,12 +15,16 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
+from estafette.deliver.demand import CLEAR, DANE, ENCRYPTED, MAY, MUST, NEVER, PKIX, PROVED
+from estafette.mail.dane import Tlsa, fault_of
 from estafette.mail.smtp import client
 from estafette.mail.smtp.replies import RemoteProtocolError, Reply
 from estafette.mail.smtp.states import ClientState, Step
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 GOODBYE_S: Final = 5.0
 """How long the peer may take to hear our QUIT; then the connection is cut."""
 STALL_S: Final = 0.5
@@ -51,6 +55,22 @@ class Policy:
     data_s: float = 600.0
     tls: str = "opportunistic"  # opportunistic, require, never
     context: ssl.SSLContext | None = None
+    strict_context: ssl.SSLContext | None = None  # for connections whose certificate must be valid; None: the machine's authorities
+
+    @property
+    def tls_level(self) -> str:
+        """What the operator asks for, as a level of demand.py."""
+        return {"require": MUST, "never": NEVER}.get(self.tls, MAY)
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """What TLS one connection needs, and how the server has to prove who it is."""
+
+    level: str  # demand.NEVER, MAY, MUST, PROVED
+    tlsa: tuple[Tlsa, ...] = ()  # DANE: what its certificate must match
+    names: tuple[str, ...] = ()  # names that a certificate below a trust anchor may be for
+    now: datetime = EPOCH  # for the dates of certificates below a trust anchor
 
 
 class Fault(Exception):
@@ -77,12 +97,23 @@ def opportunistic_context() -> ssl.SSLContext:
     return context
 
 
+def _chain_of(ssl_object: ssl.SSLObject) -> list[bytes]:
+    """The certificates that the server showed, its own first, as DER. Before Python 3.13 the way to them has an underscore."""
+    inner = getattr(ssl_object, "_sslobj", None)
+    found = inner.get_unverified_chain() if inner is not None else None
+    if found is None:
+        own = ssl_object.getpeercert(binary_form=True)
+        return [own] if own else []
+    return [ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in found]
+
+
 class Connection(asyncio.Protocol):
     """See the module; built by `open_connection`."""
 
     def __init__(self, link: Link, policy: Policy) -> None:
         self.link = link
         self.tls = ""  # protocol and cipher once negotiated
+        self.trust = CLEAR
         self.source = ""  # the local address in use
         self.sent = 0  # transactions so far
         self._policy = policy
@@ -196,26 +227,27 @@ class Connection(asyncio.Protocol):
 
     # -- opening --------------------------------------------------------------------------------------------------------
 
-    async def greet(self, *, use_tls: bool) -> None:
-        """Greeting, EHLO, and TLS as the policy says. Raises Fault."""
+    async def greet(self, security: Security) -> None:
+        """Greeting, EHLO, and TLS as it is needed. Raises Fault."""
         assert self._transport is not None
         name = self._transport.get_extra_info("sockname")
         self.source = name[0] if name else ""
         await self._ready()
-        if not use_tls or self._policy.tls == "never":
+        if security.level == NEVER:
             return
+        is_required = security.level in (MUST, PROVED)
         if "STARTTLS" not in self.capabilities:
-            if self._policy.tls == "require":
+            if is_required:
                 raise Fault("tls", "tls", "the server does not offer STARTTLS and TLS is required")
             return
         self._session.start_tls()
         event = await self._wait()
         if isinstance(event, client.TlsReady):
-            await self._handshake()
+            await self._handshake(security)
             await self._ready()
         elif isinstance(event, client.Refused):
             raise self._refusal(event)
-        elif isinstance(event, client.TlsRefused) and self._policy.tls == "require":
+        elif isinstance(event, client.TlsRefused) and is_required:
             raise Fault("tls", "tls", f"the server refused STARTTLS: {event.reply}", event.reply)
 
     async def _ready(self) -> None:
@@ -225,9 +257,13 @@ class Connection(asyncio.Protocol):
         if not isinstance(event, client.Ready):
             raise Fault("protocol", self._stage, f"unexpected {type(event).__name__}")
 
-    async def _handshake(self) -> None:
+    async def _handshake(self, security: Security) -> None:
         assert self._transport is not None
-        context = self._policy.context or opportunistic_context()
+        is_pkix = security.level == PROVED and not security.tlsa
+        if is_pkix:
+            context = self._policy.strict_context or ssl.create_default_context()
+        else:
+            context = self._policy.context or opportunistic_context()
         name = self.link.host if any(c.isalpha() for c in self.link.host) and ":" not in self.link.host else None
         try:
             upgraded = await self._loop.start_tls(
@@ -240,7 +276,14 @@ class Connection(asyncio.Protocol):
         self._transport = upgraded
         ssl_object = upgraded.get_extra_info("ssl_object")
         cipher = ssl_object.cipher()
-        self.tls = f"{ssl_object.version()} {cipher[0] if cipher else ''}".strip()
+        self.trust = PKIX if is_pkix else ENCRYPTED
+        if security.tlsa:
+            fault = fault_of(security.tlsa, _chain_of(ssl_object), security.names, security.now)
+            if fault:
+                raise Fault("tls", "tls", f"DANE: {fault}", is_tls_broken=True)
+            self.trust = DANE
+        proof = {PKIX: ", valid certificate", DANE: ", DANE"}.get(self.trust, "")
+        self.tls = f"{ssl_object.version()} {cipher[0] if cipher else ''}".strip() + proof
         self._session.tls_started()
 
     # -- waiting --------------------------------------------------------------------------------------------------------
@@ -319,7 +362,7 @@ class Connection(asyncio.Protocol):
             self._loop.call_later(GOODBYE_S, self.abort)  # a peer that does not read would keep it open
 
 
-async def open_connection(link: Link, policy: Policy, *, use_tls: bool = True) -> Connection:
+async def open_connection(link: Link, policy: Policy, security: Security | None = None) -> Connection:
     """Connect, be greeted, and begin TLS. Raises Fault; nothing is left open then."""
     loop = asyncio.get_running_loop()
     local = (link.source, 0) if link.source else None
@@ -335,7 +378,7 @@ async def open_connection(link: Link, policy: Policy, *, use_tls: bool = True) -
             raise Fault("no_source", "connect", f"{link.source} is not an address of this machine") from None
         raise Fault("unreachable", "connect", f"cannot connect: {error.strerror or error}") from None
     try:
-        await connection.greet(use_tls=use_tls)
+        await connection.greet(security or Security(policy.tls_level))
     except BaseException:
         with contextlib.suppress(Exception):
             connection.abort()

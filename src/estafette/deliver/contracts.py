@@ -7,6 +7,7 @@ from estafette.deliver.connecting import Connector
 from estafette.deliver.holdings import Item
 from estafette.deliver.router import Router
 from estafette.deliver.slots import Slots
+from estafette.deliver.sts import PolicyKeeper
 from estafette.model import Outcome
 from estafette.queue.shaper import Shaper
 
@@ -19,6 +20,7 @@ class Engine(Bench, Protocol):
 
     router: Router
     connector: Connector
+    policies: PolicyKeeper
     shaper: Shaper
     slots: Slots
 

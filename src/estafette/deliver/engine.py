@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from estafette import maillog
@@ -19,9 +18,11 @@ from estafette.deliver.attempt import Sending
 from estafette.deliver.beside import Beside
 from estafette.deliver.connecting import Connector
 from estafette.deliver.contents import Contents
+from estafette.deliver.demand import Demand
 from estafette.deliver.flight_files import Flights
 from estafette.deliver.flights import FlightLog
 from estafette.deliver.holdings import Holdings, Item
+from estafette.deliver.limits import Limits
 from estafette.deliver.membership import BEATS, LeaseLost, Membership
 from estafette.deliver.outcome import Facts, after_fault, blocked
 from estafette.deliver.path import Path
@@ -31,6 +32,7 @@ from estafette.deliver.shaping_watch import ShapingWatch
 from estafette.deliver.signing import Workshop
 from estafette.deliver.site import Site
 from estafette.deliver.slots import Slots
+from estafette.deliver.sts import PolicyKeeper
 from estafette.deliver.sweeping import Sweeper
 from estafette.model import LANES, Claimed, Content, Outcome, Reason
 from estafette.queue.holds import Stops
@@ -53,33 +55,20 @@ LAST_S: Final = 2.0
 """How long the end waits for what is being written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Of one worker process."""
-
-    lease_s: float = 30.0
-    connections_per_path: int = 20
-    max_connections: int = 500
-
-    @property
-    def flights(self) -> int:
-        """Slots of the flight log: a connection has one transaction under way and two that wait to be written, and those that were cut wait too."""
-        return 4 * self.max_connections + 64
-
-
 class Engine:
     """See the module; implements `accept.submit.Sender`."""
 
     def __init__(self, store: Store, clock: Clock, worker_id: int, router: Router, contents: Contents, workshop: Workshop,
                  sending: Sending, limits: Limits, logs: Flights, flights: FlightLog, hint: Callable[[], None] = lambda: None,
-                 shaping: ShapingWatch | None = None) -> None:  # fmt: skip
+                 shaping: ShapingWatch | None = None, policies: PolicyKeeper | None = None) -> None:  # fmt: skip
         self.clock = clock
         self.router = router
         self.contents = contents
         self.workshop = workshop
         self.sending = sending
         self.flights = flights
-        self.connector = Connector(router, clock, sending.policy, sending.port)
+        self.connector = Connector(router, clock, sending.policy, sending.port, dane=sending.dane)
+        self.policies = policies or PolicyKeeper(store, router.resolver, clock, Demand(sending.policy.tls_level, said_by="delivery.tls"), is_on=False)
         caps = Caps(limits.connections_per_path, sending.messages_per_connection)
         shaping = shaping or ShapingWatch()
         self.shaper = Shaper(shaping.table, default_pool(sending.sources), caps)
@@ -91,7 +80,7 @@ class Engine:
         self._holdings = Holdings(store, clock, worker_id, contents, flights)
         self._sites: dict[str, Site] = {}  # those that this worker has leased
         self.slots = Slots(limits.max_connections, self._paths)
-        self._sweeper = Sweeper(store, clock, worker_id, self.shaper, shaping, self._paths, self._reshaped)
+        self._sweeper = Sweeper(store, clock, worker_id, self.shaper, shaping, self.connector.results, self._paths, self._reshaped)
         self._due_after = ""  # where the next look at the due sites begins, when there are too many for one
         self._looked_s = clock.monotonic()  # for forgotten messages
         self._wake = asyncio.Event()

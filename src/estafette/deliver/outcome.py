@@ -31,6 +31,7 @@ class Facts:
     address: str = ""
     source: str = ""
     tls: str = ""
+    tls_wanted: str = ""
     duration_ms: int = 0
     transcript: str = ""
 
@@ -98,7 +99,7 @@ def _failed(claim: Claimed, verdict: Verdict, facts: Facts, plan: RetryPlan, wor
 def _outcome(kind: OutcomeKind, facts: Facts, words: str, reply: Reply | None) -> Outcome:
     return Outcome(
         kind, facts.at, reply=words, code=reply.code if reply else 0, enhanced=(reply.enhanced or "") if reply else "", stage=facts.stage,
-        host=facts.host, address=facts.address, source=facts.source, tls=facts.tls, duration_ms=facts.duration_ms,
+        host=facts.host, address=facts.address, source=facts.source, tls=facts.tls, tls_wanted=facts.tls_wanted, duration_ms=facts.duration_ms,
         transcript=facts.transcript[:MAX_TRANSCRIPT],
     )  # fmt: skip
 

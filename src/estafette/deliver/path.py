@@ -15,6 +15,7 @@ from estafette.deliver.attempt import Heard, attempt, put_off
 from estafette.deliver.connecting import Nowhere
 from estafette.deliver.connection import Connection
 from estafette.deliver.contracts import Engine, Home
+from estafette.deliver.demand import PROVED, Demand, serves
 from estafette.deliver.holdings import Item
 from estafette.deliver.outcome import Facts, after_fault, after_reply, from_elsewhere, released
 from estafette.deliver.route import NoRoute
@@ -190,10 +191,11 @@ class Path:
             while (item := await self._next(connection)) is not None:
                 self.in_flight += 1
                 try:
-                    if connection is not None and not connection.is_usable:
+                    demand = self._engine.policies.known(item.claim.domain) or await self._engine.policies.demand(item.claim.domain)
+                    if connection is not None and not (connection.is_usable and serves(demand, connection.link.host, connection.trust)):
                         self._close(connection)
                         connection = None
-                    if connection is None and (connection := await self._connect_safely(item)) is None:
+                    if connection is None and (connection := await self._connect_safely(item, demand)) is None:
                         return
                     began_s = clock.monotonic()
                     result = await attempt(self._engine, self.site.name, item, connection)
@@ -275,15 +277,15 @@ class Path:
 
     # -- connecting -----------------------------------------------------------------------------------------------------
 
-    async def _connect_safely(self, item: Item) -> Connection | None:
+    async def _connect_safely(self, item: Item, demand: Demand) -> Connection | None:
         """A bug of ours must not keep the message."""
         try:
-            return await self._connect(item)
+            return await self._connect(item, demand)
         except Exception as fault:
             await self._engine.settle(item, put_off(self._engine, fault, item, "connecting"))
             return None
 
-    async def _connect(self, item: Item) -> Connection | None:
+    async def _connect(self, item: Item, demand: Demand) -> Connection | None:
         """A greeted connection to the best host that answers; None: `item` was dealt with, and what else was ready when no host answered."""
         engine = self._engine
         started_s = engine.clock.monotonic()
@@ -294,18 +296,22 @@ class Path:
         if route.site != self.site.name:  # the domain has moved
             await engine.settle(item, released(engine.clock.now_us(), site=route.site))
             return None
-        found = await engine.connector.connect(route, self.way.source)
+        found = await engine.connector.connect(route, self.way.source, demand, item.claim.domain)
         if isinstance(found, Nowhere):
-            await self._no_connection(item, found, started_s)
+            await self._no_connection(item, found, started_s, demand)
             return None
         self._open += 1
         self.work()  # a host answers: more connections may be opened
         return found
 
-    async def _no_connection(self, item: Item, nowhere: Nowhere, started_s: float) -> None:
+    async def _no_connection(self, item: Item, nowhere: Nowhere, started_s: float, demand: Demand) -> None:
         engine, shaper = self._engine, self._engine.shaper
         now_s = engine.clock.monotonic()
         link, reply = nowhere.link, nowhere.reply
+        if nowhere.stage == "tls" and demand.level == PROVED:  # what this domain asks for is not there; others of the site may ask for less
+            facts = Facts(engine.clock.now_us(), engine.clock.random(), self.site.name, "tls", link.host if link else "", tls_wanted=demand.said_by)
+            await self._fail([item], nowhere.fault, nowhere.text, facts)
+            return
         if self._open and link is not None:  # others work: one connection too many, nobody's failure
             shaper.unreachable(self.way, self._open, now_s, started_s, engine.sending.plan.pauses_s)
             maillog.path_slowed(self.name, nowhere.text, 0)

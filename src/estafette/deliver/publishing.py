@@ -64,7 +64,7 @@ async def _look_up(record: Record, resolver: Resolver) -> Published:
     answer = await resolver.ask(record.name, record.type)
     if answer.kind is not AnswerKind.FOUND:
         return _absent(record, answer)
-    texts = [f"{one.preference} {one.host}" if isinstance(one, Mx) else one for one in answer.records]
+    texts = [f"{one.preference} {one.host}" if isinstance(one, Mx) else str(one) for one in answer.records]
     alike = tuple(text for text in texts if record.type == "MX" or text.partition("=")[0].strip() == record.value.partition("=")[0].strip())
     if any(says_the_same(record, text) for text in alike):
         return Published(record, Seen.OK, alike)

@@ -24,6 +24,7 @@ class Route:
     groups: tuple[tuple[str, ...], ...]
     is_literal: bool = False  # the one host is an IP address
     is_implicit: bool = False  # no MX: the domain itself is the host
+    is_authentic: bool = False  # the DNS server has verified it (DNSSEC)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -63,14 +64,15 @@ def route_by_mx(domain: str, answer: Answer) -> Route | NoRoute | None:
         group = groups.setdefault(record.preference, [])
         if not any(record.host in other for other in groups.values()):
             group.append(record.host)
-    return Route(site_name([h for g in groups.values() for h in g]), tuple(tuple(g) for g in groups.values() if g))
+    return Route(site_name([h for g in groups.values() for h in g]), tuple(tuple(g) for g in groups.values() if g), is_authentic=answer.is_authentic)
 
 
 def route_by_address(domain: str, answers: Sequence[Answer]) -> Route | NoRoute:
     """The implicit MX: a domain without MX that has an address (RFC 5321 5.1)."""
     kinds = {answer.kind for answer in answers}
     if AnswerKind.FOUND in kinds:
-        return Route(site_name([domain]), ((domain,),), is_implicit=True)
+        is_authentic = all(answer.is_authentic for answer in answers if answer.kind is AnswerKind.FOUND)
+        return Route(site_name([domain]), ((domain,),), is_implicit=True, is_authentic=is_authentic)
     if AnswerKind.FAILED in kinds:
         failed = next(a for a in answers if a.kind is AnswerKind.FAILED)
         return NoRoute(failed.fault, f"addresses of {domain}: {failed.why}")

@@ -25,7 +25,7 @@ class Router:
     """See the module."""
 
     def __init__(self, resolver: Resolver, clock: Clock, *, port: int, ipv4: bool = True, ipv6: bool = True) -> None:
-        self._resolver = resolver
+        self.resolver = resolver
         self._clock = clock
         self._port = port
         self._ipv4 = ipv4
@@ -44,7 +44,7 @@ class Router:
         literal = literal_route(domain)
         if literal is not None:
             return self._keep(domain, literal, 3600.0)
-        answer = await self._resolver.ask(domain, "MX")
+        answer = await self.resolver.ask(domain, "MX")
         route = route_by_mx(domain, answer)
         if route is None:
             answers = await self._ask_addresses(domain)
@@ -66,9 +66,13 @@ class Router:
             return Addresses((), "unreachable", f"{host} has only addresses of a family (IPv4, IPv6) that is not used here")
         return Addresses((), why=f"{host} has only addresses that mail may not be sent to" if texts else f"{host} has no address")
 
+    async def tlsa(self, host: str, port: int) -> Answer:
+        """What a host promises about its certificate (RFC 7672 3)."""
+        return await self.resolver.ask(f"_{port}._tcp.{host}", "TLSA")
+
     async def _ask_addresses(self, name: str) -> list[Answer]:
         """Both families, also the one that is not used here: a domain without any address is something else than one that we cannot reach."""
-        return list(await asyncio.gather(*(self._resolver.ask(name, kind) for kind in ("AAAA", "A"))))
+        return list(await asyncio.gather(*(self.resolver.ask(name, kind) for kind in ("AAAA", "A"))))
 
     def _keep(self, domain: str, route: Route, ttl_s: float) -> Route:
         while len(self._known) >= CACHE_ENTRIES:

@@ -5,15 +5,16 @@
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from estafette import maillog
-from estafette.clock import SECOND_US, Clock
+from estafette.clock import DAY_US, SECOND_US, Clock
 from estafette.deliver.reporting import Shown, path_reports
 from estafette.deliver.shaping_watch import ShapingWatch
 from estafette.model import Claimed, Outcome, OutcomeKind
-from estafette.nouns import WorkerReport
+from estafette.nouns import TlsResult, WorkerReport
 from estafette.queue.holds import Stops
 from estafette.queue.latency import Latencies, stream_of
 from estafette.queue.shaper import Shaper
@@ -27,14 +28,15 @@ EXPIRE_LIMIT: Final = 500
 class Sweeper:
     """See the module. `reshaped` is called when other limits hold, `woken` when there may be something to do."""
 
-    def __init__(self, store: Store, clock: Clock, worker_id: int, shaper: Shaper, shaping: ShapingWatch, paths: Callable[[], Iterable[Shown]],
-                 reshaped: Callable[[], None]) -> None:  # fmt: skip
+    def __init__(self, store: Store, clock: Clock, worker_id: int, shaper: Shaper, shaping: ShapingWatch, tls_results: Counter[TlsResult],
+                 paths: Callable[[], Iterable[Shown]], reshaped: Callable[[], None]) -> None:  # fmt: skip
         self.stops = Stops()
         self.shaping = shaping
         self._store = store
         self._clock = clock
         self._worker_id = worker_id
         self._shaper = shaper
+        self._tls_results = tls_results
         self._paths = paths
         self._reshaped = reshaped
         self._latencies = Latencies()
@@ -67,6 +69,10 @@ class Sweeper:
         if self._clock.monotonic() - self._told_s >= REPORT_S:
             self._told_s = self._clock.monotonic()
             await self._store.standing.put(self._worker_id, self._report())
+            if self._tls_results:
+                counts = dict(self._tls_results)
+                self._tls_results.clear()
+                await self._store.tls.count(self._clock.now_us() // DAY_US, counts)
 
     def _report(self) -> WorkerReport:
         now, now_s = self._clock.now_us(), self._clock.monotonic()

@@ -124,7 +124,7 @@ class People:
         if not self._inbound_port:
             return False
         link = Link("inbound", "127.0.0.1", self._inbound_port)
-        connection = await open_connection(link, Policy("mx.any.test", 5.0, 10.0, 10.0, "never"), use_tls=False)
+        connection = await open_connection(link, Policy("mx.any.test", 5.0, 10.0, 10.0, "never"))
         try:
             result = await connection.send(Transaction(letter.sender, (letter.recipient,), letter.content, is_8bit=not letter.content.isascii()))
         finally:

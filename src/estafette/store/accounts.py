@@ -5,7 +5,8 @@ from estafette.store.unit import Many, Row, Rows, Unit
 
 
 def _account(row: Row) -> Account:
-    return Account(row[0], row[1], bool(row[2]), row[3], bool(row[4]), AfterUncertain(row[5]), hides_client=bool(row[6]) if len(row) > 6 else False)
+    hides_client = len(row) > 7 and bool(row[7])
+    return Account(row[0], row[1], bool(row[2]), row[3], bool(row[4]), AfterUncertain(row[5]), bool(row[6]), hides_client=hides_client)
 
 
 def add_account(name: str, now: int) -> Unit[Account]:
@@ -22,9 +23,9 @@ def accounts() -> Unit[list[Account]]:
 
 
 def configure_account(account_id: int, is_active: bool | None, rate_per_s: int | None, after_uncertain: AfterUncertain | None,
-                      failure_reports: bool | None) -> Unit[Account]:  # fmt: skip
-    active, reports = (None if flag is None else int(flag) for flag in (is_active, failure_reports))
-    return _account((yield Rows("account_set", (account_id, active, rate_per_s, after_uncertain, reports)))[0])
+                      failure_reports: bool | None, require_tls: bool | None) -> Unit[Account]:  # fmt: skip
+    active, reports, tls = (None if flag is None else int(flag) for flag in (is_active, failure_reports, require_tls))
+    return _account((yield Rows("account_set", (account_id, active, rate_per_s, after_uncertain, reports, tls)))[0])
 
 
 def switch_key(key: str, is_active: bool) -> Unit[bool]:

@@ -44,6 +44,7 @@ from estafette.store.signers import Signers
 from estafette.store.standing import Standing
 from estafette.store.statistics import Statistics
 from estafette.store.templates import Templates
+from estafette.store.tls import Tls
 from estafette.store.users import Users
 from estafette.store.webhooks import Webhooks
 
@@ -70,6 +71,7 @@ class Database:
         self.holds = Holds(driver, policy)
         self.standing = Standing(driver)
         self.newsletters = Newsletters(driver, policy)
+        self.tls = Tls(driver)
         lanes = 1 if driver.dialect == "sqlite" else 3  # SQLite has one writer; PostgreSQL commits side by side
         self._accepts: Batcher[Sequence[Submission], list[Accepted]] = Batcher(self._accept_batch, limit=200, lanes=lanes)
         self._settles: Batcher[Settlement, bool] = Batcher(self._settle_batch, limit=500, lanes=1)
@@ -221,8 +223,9 @@ class Database:
         return await self.driver.read(accounts.accounts)
 
     async def configure_account(self, account_id: int, is_active: bool | None = None, rate_per_s: int | None = None,
-                                after_uncertain: AfterUncertain | None = None, failure_reports: bool | None = None) -> Account:  # fmt: skip
-        return await self.driver.write(lambda: accounts.configure_account(account_id, is_active, rate_per_s, after_uncertain, failure_reports))
+                                after_uncertain: AfterUncertain | None = None, failure_reports: bool | None = None,
+                                require_tls: bool | None = None) -> Account:  # fmt: skip
+        return await self.driver.write(lambda: accounts.configure_account(account_id, is_active, rate_per_s, after_uncertain, failure_reports, require_tls))
 
     async def switch_key(self, key: str, is_active: bool) -> bool:
         return await self.driver.write(lambda: accounts.switch_key(key, is_active))

@@ -174,7 +174,8 @@ def as_found(state: State, attempts: int, site_before: str, site: str) -> dict[s
 
 def _facts(o: Outcome, attempt: int) -> dict[str, str | int]:
     return {
-        "attempt": attempt, "host": o.host, "address": o.address, "source": o.source, "tls": o.tls, "stage": o.stage, "code": o.code or "",
+        "attempt": attempt, "host": o.host, "address": o.address, "source": o.source, "tls": o.tls, "tls_wanted": o.tls_wanted,
+        "stage": o.stage, "code": o.code or "",
         "enhanced": o.enhanced, "category": o.category, "error_related_to": o.reason.related_to, "error": o.reason.error,
         "scope": o.scope.value if o.kind is not OutcomeKind.DELIVERED else "", "retry_at": o.retry_at or "", "duration_ms": o.duration_ms,
         "transcript": o.transcript, "untracked": o.untracked, "blocks_address": int(o.blocks_address) or "",

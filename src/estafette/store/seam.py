@@ -39,6 +39,7 @@ from estafette.store.contacts import Contacts
 from estafette.store.privacy import Privacy
 from estafette.store.signers import Signers
 from estafette.store.templates import Templates
+from estafette.store.tls import Tls
 
 if TYPE_CHECKING:
     from estafette.store.exports import Exports
@@ -179,6 +180,7 @@ class Store(Protocol):
     users: "Users"
     screens: "Screens"
     exports: "Exports"
+    tls: Tls
 
     @property
     def held(self) -> HeldShelf: ...
@@ -310,7 +312,7 @@ class Store(Protocol):
     async def accounts(self) -> list[Account]: ...
 
     async def configure_account(self, account_id: int, is_active: bool | None = None, rate_per_s: int | None = None,
-                                after_uncertain: AfterUncertain | None = None, failure_reports: bool | None = None) -> Account:
+                                after_uncertain: AfterUncertain | None = None, failure_reports: bool | None = None, require_tls: bool | None = None) -> Account:
         """Change what is given, leave the rest; workers know within seconds."""
 
     async def switch_key(self, key: str, is_active: bool) -> bool:

@@ -1,13 +1,13 @@
 -- name: account_put
-INSERT INTO account (name, created_at) VALUES ($1, $2) RETURNING id, name, is_active, rate_per_s, failure_reports, after_uncertain
+INSERT INTO account (name, created_at) VALUES ($1, $2) RETURNING id, name, is_active, rate_per_s, failure_reports, after_uncertain, require_tls
 -- name: account_get
-SELECT id, name, is_active, rate_per_s, failure_reports, after_uncertain FROM account WHERE name = $1
+SELECT id, name, is_active, rate_per_s, failure_reports, after_uncertain, require_tls FROM account WHERE name = $1
 -- name: accounts
-SELECT id, name, is_active, rate_per_s, failure_reports, after_uncertain FROM account ORDER BY id
+SELECT id, name, is_active, rate_per_s, failure_reports, after_uncertain, require_tls FROM account ORDER BY id
 -- name: account_set
 UPDATE account SET is_active = COALESCE($2, is_active), rate_per_s = COALESCE($3, rate_per_s), after_uncertain = COALESCE($4, after_uncertain),
-    failure_reports = COALESCE($5, failure_reports) WHERE id = $1
-RETURNING id, name, is_active, rate_per_s, failure_reports, after_uncertain
+    failure_reports = COALESCE($5, failure_reports), require_tls = COALESCE($6, require_tls) WHERE id = $1
+RETURNING id, name, is_active, rate_per_s, failure_reports, after_uncertain, require_tls
 -- name: key_set
 UPDATE api_key SET is_active = $2 WHERE key = $1 RETURNING key
 -- name: keys
@@ -15,7 +15,7 @@ SELECT key, is_active FROM api_key WHERE account_id = $1 ORDER BY created_at, ke
 -- name: key_put
 INSERT INTO api_key (key, account_id, secret_sha256, created_at) VALUES ($1, $2, $3, $4)
 -- name: key_get
-SELECT k.key, k.secret_sha256, k.is_active, a.id, a.name, a.is_active, a.rate_per_s, a.failure_reports, a.after_uncertain, COALESCE(p.hides_client, 0)
+SELECT k.key, k.secret_sha256, k.is_active, a.id, a.name, a.is_active, a.rate_per_s, a.failure_reports, a.after_uncertain, a.require_tls, COALESCE(p.hides_client, 0)
 FROM api_key k JOIN account a ON a.id = k.account_id LEFT JOIN account_policy p ON p.account_id = a.id WHERE k.key = $1
 -- name: sender_put
 INSERT INTO sender (account_id, address_key, is_verified, created_at) VALUES ($1, $2, $3, $4)
