@@ -252,7 +252,7 @@ NAMES = ["From", "To", "Cc", "Bcc", "ReplyTo", "Sender", "Subject", "TextPart", 
 def test_no_json_breaks_the_rules(changes: dict[str, object], globals_: dict[str, object]) -> None:
     """Whatever comes, each message ends as a mail or as a list of problems."""
     (read,) = read_call(msgspec.json.encode({"Messages": [mail() | changes], "Globals": globals_}), 10**9).messages
-    (made,) = make([completed(read, {}) if isinstance(read, Wanted) else read], Workshop({}, Library(), bytes(16)))
+    (made,) = make([completed(read, {}) if isinstance(read, Wanted) else read], Workshop({}, Library(), bytes(16), {}))
     assert not isinstance(made, Failed) or made.problems
 
 

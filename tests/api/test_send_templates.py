@@ -9,7 +9,7 @@ import pytest
 
 from estafette.clock import SECOND_US
 from estafette.model import EventKind, MessageView, State
-from estafette.nouns import Template, TemplateContent
+from estafette.nouns import ContactChange, PropertyKind, Template, TemplateContent, Trace
 from tests.api.conftest import Api, call, mail
 
 HTML = '<p>Hello {{var:name:"you"}}, {% for x in var:items %}{{x}} {% endfor %}</p>'
@@ -148,6 +148,16 @@ async def test_mjml_is_compiled_when_there_is_no_html(api: Api) -> None:
     assert ">Hi Jo</div>" in body(await read(api, (await api.sent())[0]))
 
 
+async def test_the_text_is_made_of_the_html_where_the_template_asks_for_it(api: Api) -> None:
+    text = "<h1>Hi {{var:n}} &amp; all</h1><p>One<br/>two</p>"
+    source = f"<mjml><mj-body><mj-section><mj-column><mj-text>{text}</mj-text></mj-column></mj-section></mj-body></mjml>"
+    made = await api.store.templates.create(Template(0, api.account.id, "T", makes_text=True), 1)
+    assert made is not None
+    await api.store.templates.set_content(api.account.id, made.id, TemplateContent(mjml=source), 1)
+    await api.post(call(mail(TextPart=..., TemplateID=made.id, TemplateLanguage=True, Variables={"n": "Jo"})))
+    assert body(await read(api, (await api.sent())[0]), "plain").split() == ["Hi", "Jo", "&", "all", "One", "two"]
+
+
 async def test_sent_later(api: Api) -> None:
     at = api.clock.now_us() // SECOND_US + 3600
     answer = await api.post(call(mail(SendAt=at), mail(SendAt="2001-01-01T00:00:00Z"), mail(SendAt="tomorrow"), mail(SendAt=at + 91 * 86400), mail(SendAt=True),
@@ -162,3 +172,21 @@ async def test_sent_later(api: Api) -> None:
 async def test_several_addresses_for_replies(api: Api) -> None:
     await api.post(call(mail(ReplyTo=[{"Email": "a@acme.test", "Name": "A"}, {"Email": "b@acme.test"}])))
     assert (await read(api, (await api.sent())[0]))["Reply-To"] == "A <a@acme.test>, b@acme.test"
+
+
+async def test_what_the_account_knows_of_its_contacts(api: Api) -> None:
+    now = api.clock.now_us()
+    city = await api.store.contacts.add_property(api.account.id, "city", PropertyKind.STR, now)
+    since = await api.store.contacts.add_property(api.account.id, "since", PropertyKind.DATETIME, now)
+    assert city is not None
+    assert since is not None
+    change = ContactChange("jo@example.net", "jo@example.net", name="Joséphine", properties={city.id: "Lyon", since.id: 1_600_250_135 * SECOND_US})
+    await api.store.contacts.apply(api.account.id, [change], {}, Trace("api"), now)
+    text = '{{data:city:"?"}} {{data:since:"never"}} {{mj:contact.name:"you"}}'
+    answer = await api.post(call(mail(To=[{"Email": "jo@example.net"}, {"Email": "ann@example.net"}], TextPart=text, TemplateLanguage=True)))
+    assert answer.status_code == 200
+    first, second = [body(await read(api, m), "plain") for m in await api.sent()]
+    assert first.startswith("Lyon 2020-09-16T")
+    assert (first.endswith(" Joséphine"), second) == (True, "? never")
+    await api.post(call(mail(TextPart='[[data:city:"?"]]')))
+    assert body(await read(api, (await api.sent())[-1]), "plain") == "Lyon"

@@ -5,11 +5,12 @@ line, column and variable, and reported to the address that was named for it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from estafette.mail.address import Mailbox, parse
 from estafette.mail.compose import Attachment, Draft
+from estafette.mail.report_text import plain_of_html
 from estafette.model import Reason
 from estafette.nouns import Template, TemplateContent
 from estafette.prepare.template.compiling import MAX_SOURCE, render
@@ -75,14 +76,32 @@ class Filled:
     trouble: Trouble | None = None
 
 
-def facts_for(variables: Json, author: Mailbox, recipient: Mailbox | None, template: Template | None, data: Json | None = None) -> Facts:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the account knows of a recipient."""
+
+    id: int
+    name: str
+    data: Json  # properties by name
+
+
+Contacts = Mapping[str, Known]
+"""By the address's lookup key; only those whom the account knows."""
+
+
+def facts_for(variables: Json, author: Mailbox, recipient: Mailbox | None, template: Template | None, contacts: Contacts) -> Facts:
     """What tags may name. `recipient`: None where the texts are shared by several."""
-    known: dict[str, dict[str, object]] = {"sender": _person(author)}
+    mj: dict[str, dict[str, object]] = {"sender": _person(author)}
+    data: Json = {}
     if recipient is not None:
-        known["contact"] = _person(recipient)
+        mj["contact"] = _person(recipient)
+        known = contacts.get(recipient.address.key)
+        if known is not None:
+            data = known.data
+            mj["contact"] |= {"ID": known.id, "name": recipient.name or known.name}
     if template is not None:
-        known["template"] = {"ID": template.id, "name": template.name, "copyright": template.copyright}
-    return Facts(variables, data or {}, known)  # type: ignore[arg-type]  # JSON as it should be
+        mj["template"] = {"ID": template.id, "name": template.name, "copyright": template.copyright}
+    return Facts(variables, data, mj)  # type: ignore[arg-type]  # JSON as it should be
 
 
 def _person(mailbox: Mailbox) -> dict[str, object]:
@@ -155,6 +174,15 @@ def report(trouble: Trouble, subject: str, raw: bytes, hostname: str) -> Draft:
     )  # fmt: skip
 
 
-def without_controls(texts: Texts) -> Texts:
-    """The subject as one line: what variables bring into it must not begin another field."""
-    return replace(texts, subject=" ".join("".join(c if c.isprintable() or c == " " else " " for c in texts.subject).split()))
+def finished(texts: Texts, stored: Stored | None = None) -> Texts:
+    """The subject as one line: what variables bring into it must not begin another field. The text made of the HTML where the template asks for it."""
+    subject = " ".join("".join(c if c.isprintable() or c == " " else " " for c in texts.subject).split())
+    makes_text = stored is not None and stored.template.makes_text and not texts.text
+    return Texts(subject, _text_of(texts.html) if makes_text else texts.text, texts.html)
+
+
+def _text_of(html: str) -> str:
+    """What a reader sees of a page, its blocks as paragraphs."""
+    body = html[max(0, html.lower().find("<body")) :]
+    lines = (" ".join(line.split()) for line in plain_of_html(body).splitlines())
+    return "\n\n".join(line for line in lines if line)

@@ -7,7 +7,20 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from estafette.accept.examine import Examined, Refused, examine
-from estafette.accept.filling import Stored, Texts, Trouble, Wish, facts_for, fill, has_tags, is_personal, report, texts_of, without_controls
+from estafette.accept.filling import (
+    Contacts,
+    Stored,
+    Texts,
+    Trouble,
+    Wish,
+    facts_for,
+    fill,
+    finished,
+    has_tags,
+    is_personal,
+    report,
+    texts_of,
+)
 from estafette.accept.submit import Recipient, Request
 from estafette.mail.address import Mailbox
 from estafette.mail.compose import Attachment, Draft, compose, is_content_id, is_media_type
@@ -18,6 +31,7 @@ from estafette.mail.smtp.replies import reply
 from estafette.model import Options
 from estafette.prepare.template.library import Library
 
+NOBODY_KNOWN: Final[Contacts] = {}
 _UNSAID: Final = Options(track_opens=False, track_clicks=False)
 
 
@@ -31,19 +45,30 @@ class Letter:
     trouble: Trouble | None = None
 
 
-def letters(raw: bytes, examined: Examined, recipients: Sequence[Recipient], stored: Stored | None, library: Library) -> list[Letter]:
+def speaks_of_recipients(raw: bytes, examined: Examined, stored: Stored | None) -> bool:
+    """Whether the recipients' contacts are to be looked up before `letters` is called. A quick look: it may say yes in vain."""
+    if not examined.wish.is_set:
+        return False
+    content = stored.content if stored else None
+    texts = Texts(examined.subject, content.text or "", content.html or content.mjml or "") if content else Texts("", raw.decode("ascii", "replace"), "")
+    return is_personal(texts, examined.wish)
+
+
+def letters(
+    raw: bytes, examined: Examined, recipients: Sequence[Recipient], stored: Stored | None, library: Library, contacts: Contacts = NOBODY_KNOWN
+) -> list[Letter]:
     """At least one. Raises Refused for a mail that cannot be made."""
     wish = examined.wish
     whole = Letter(raw, examined, tuple(recipients))
     if not wish.is_set:
         return [whole]
     try:
-        return _filled(whole, wish, stored, library)
+        return _filled(whole, wish, stored, library, contacts)
     except (HeaderError, MimeError) as error:
         raise Refused(reply(554, "5.6.0", f"The mail cannot be made of its template: {error}")) from None
 
 
-def _filled(whole: Letter, wish: Wish, stored: Stored | None, library: Library) -> list[Letter]:
+def _filled(whole: Letter, wish: Wish, stored: Stored | None, library: Library, contacts: Contacts) -> list[Letter]:
     raw, examined = whole.raw, whole.examined
     root = read_parts(raw)
     parts = [(part, text) for part in find_text_parts(root) if (text := text_to_edit(raw, part)) is not None]
@@ -57,10 +82,10 @@ def _filled(whole: Letter, wish: Wish, stored: Stored | None, library: Library) 
     made = []
     for group in groups:
         recipient = Mailbox("", group[0].address) if len(group) == 1 else None
-        facts = facts_for(wish.variables, examined.author, recipient, stored.template if stored else None)
+        facts = facts_for(wish.variables, examined.author, recipient, stored.template if stored else None, contacts)
         if stored is not None:
             filled = fill(texts, wish, facts, library)
-            changed = _rebuilt(raw, examined, root, without_controls(filled.texts))
+            changed = _rebuilt(raw, examined, root, finished(filled.texts, stored))
             trouble = filled.trouble
         else:
             edits, trouble = [], None
@@ -71,7 +96,7 @@ def _filled(whole: Letter, wish: Wish, stored: Stored | None, library: Library) 
                 edits += replace_text(raw, part, one.texts.html or one.texts.text)
             subject = fill(Texts(examined.subject, "", ""), wish, facts, library)
             trouble = subject.trouble or trouble
-            changed = splice(raw, [*edits, *_subject_edit(examined, without_controls(subject.texts).subject)])
+            changed = splice(raw, [*edits, *_subject_edit(examined, finished(subject.texts).subject)])
         made.append(Letter(changed, examine(changed), group, trouble))
     return made
 

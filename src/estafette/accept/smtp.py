@@ -16,7 +16,7 @@ from estafette.accept.examine import Refused, examine
 from estafette.accept.incoming import Mail
 from estafette.accept.limits import draw
 from estafette.accept.reception import Reception
-from estafette.accept.relaying import letters, requests_for
+from estafette.accept.relaying import letters, requests_for, speaks_of_recipients
 from estafette.accept.submit import Recipient, Request
 from estafette.mail.address import AddressError, parse
 from estafette.mail.smtp import server
@@ -309,7 +309,8 @@ class SubmissionProtocol(asyncio.Protocol):
             stored = await door.template(account.id, examined.wish.template)
             if stored is None:
                 raise Refused(reply(550, "5.7.1", f"Template {examined.wish.template} does not exist or does not belong to this account"))
-        made = letters(raw, examined, mail.recipients, stored, door.library)
+        keys = [r.address.key for r in mail.recipients] if speaks_of_recipients(raw, examined, stored) else []
+        made = letters(raw, examined, mail.recipients, stored, door.library, await door.contacts(account.id, keys) if keys else {})
         requests = requests_for(request, made, door.hostname, self._r.clock.token_bytes(16)) if examined.wish.is_set else [request]
         accepted = (await door.submit(requests))[-1]
         if accepted.is_key_conflict:

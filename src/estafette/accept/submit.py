@@ -8,20 +8,20 @@ after the commit; all others wait in the queue for their owner, who is woken.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from estafette import maillog
 from estafette.accept.examine import Examined, accepted_content
-from estafette.accept.filling import Stored
+from estafette.accept.filling import Known, Stored
 from estafette.accept.guarding import STOPPED, GuardBook
 from estafette.accept.ids import IdMaker
-from estafette.clock import SECOND_US, Clock
+from estafette.clock import SECOND_US, Clock, to_iso
 from estafette.mail import trace
 from estafette.mail.address import Address, is_deliverable_domain
 from estafette.model import LANES, Accepted, Account, Claimed, Content, Door, NewMessage, Options, Reason, State, Submission
-from estafette.nouns import TemplateContent
+from estafette.nouns import ContactProperty, PropertyKind, PropertyValue, TemplateContent
 from estafette.prepare.template.library import Library
 from estafette.queue.lanes import lane_of
 from estafette.queue.paths import Place
@@ -106,6 +106,15 @@ class SubmitDoor:
             return None
         return Stored(found, await shelf.content(account_id, found.id) or TemplateContent())
 
+    async def contacts(self, account_id: int, keys: Collection[str]) -> dict[str, Known]:
+        """What the account knows of these addresses."""
+        shelf = self._store.contacts
+        found = [contact for key in keys if (contact := await shelf.find_address(account_id, key)) is not None]
+        if not found:
+            return {}
+        names = {p.id: p for p in await shelf.properties(account_id)}
+        return {c.address_key: Known(c.id, c.name, {names[i].name: _shown(names[i], value) for i, value in c.properties.items() if i in names}) for c in found}
+
     async def submit(self, requests: Sequence[Request]) -> list[Accepted]:
         """Commit all requests together. Raises StoreFault: then nothing was accepted.
 
@@ -183,6 +192,11 @@ class SubmitDoor:
             self._sender.offer(claims, content)
         if is_waiting:
             self._sender.wake()
+
+
+def _shown(definition: ContactProperty, value: PropertyValue) -> PropertyValue:
+    """As templates print it."""
+    return to_iso(int(value)) if definition.kind is PropertyKind.DATETIME else value
 
 
 def _merged(recipients: Sequence[Recipient]) -> list[Recipient]:

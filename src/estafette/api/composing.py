@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from estafette.accept.examine import Refused, examine
-from estafette.accept.filling import Stored, Texts, Trouble, facts_for, fill, has_tags, is_personal, texts_of, without_controls
+from estafette.accept.filling import Contacts, Stored, Texts, Trouble, facts_for, fill, finished, has_tags, is_personal, texts_of
 from estafette.accept.relaying import Letter
 from estafette.accept.submit import Recipient
 from estafette.api.errors import Problem
@@ -33,11 +33,24 @@ class Workshop:
     stored: Mapping[int | str, Stored]  # the templates that are asked for
     library: Library
     randomness: bytes  # 16 octets, for boundaries
+    contacts: Contacts  # the recipients whom `spoken_of` names, as far as the account knows them
 
 
 def make(messages: Sequence[Wanted | Failed], workshop: Workshop) -> list[Made | Failed]:
     """The mails of every message that has not failed yet."""
     return [m if isinstance(m, Failed) else _make(m, workshop, b"%d " % i) for i, m in enumerate(messages)]
+
+
+def spoken_of(messages: Sequence[Wanted | Failed], stored: Mapping[int | str, Stored], library: Library) -> set[str]:
+    """The lookup keys of the recipients of whom a message's texts speak."""
+    found: set[str] = set()
+    for message in messages:
+        if isinstance(message, Wanted):
+            draft, wish = message.draft, message.wish
+            texts = texts_of(Texts(draft.subject, draft.text, draft.html), stored[wish.template] if wish.template is not None else None, library)
+            if isinstance(texts, Texts) and is_personal(texts, wish):
+                found.update(person.key for person in message.recipients)
+    return found
 
 
 def _make(wanted: Wanted, workshop: Workshop, number: bytes) -> Made | Failed:
@@ -48,14 +61,17 @@ def _make(wanted: Wanted, workshop: Workshop, number: bytes) -> Made | Failed:
         if isinstance(texts, Trouble):
             return Made(wanted, (_letter(draft, wanted.recipients, workshop.randomness + number, texts),))
         if not has_tags(texts, wish):
+            if stored:
+                texts = finished(texts, stored)
             whole = replace(draft, subject=texts.subject, text=texts.text, html=texts.html) if stored else draft
             return Made(wanted, (_letter(whole, wanted.recipients, workshop.randomness + number),))
         groups = [[person] for person in wanted.recipients] if is_personal(texts, wish) else [wanted.recipients]
         made = []
         for i, group in enumerate(groups):
-            facts = facts_for(wish.variables, draft.author, group[0].mailbox if len(group) == 1 else None, stored.template if stored else None)
+            facts = facts_for(wish.variables, draft.author, group[0].mailbox if len(group) == 1 else None, stored.template if stored else None,
+                              workshop.contacts)  # fmt: skip
             filled = fill(texts, wish, facts, workshop.library)
-            t = without_controls(filled.texts)
+            t = finished(filled.texts, stored)
             own = replace(draft, subject=t.subject, text=t.text, html=t.html)
             made.append(_letter(own, group, workshop.randomness + number + b"%d" % i, filled.trouble))
         return Made(wanted, tuple(made))

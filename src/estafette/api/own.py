@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from estafette.accept import submit
 from estafette.accept.examine import Examined, Refused, examine
-from estafette.accept.relaying import letters, requests_for
+from estafette.accept.relaying import letters, requests_for, speaks_of_recipients
 from estafette.api import errors
 from estafette.api.auth import peer_of
 from estafette.api.body import Hold, read_body
@@ -62,7 +62,8 @@ async def raw(desk: Desk, request: Request, account: Account) -> Response:
                 account, Door.HTTP, _reverse_path(request, examined), tuple(map(submit.Recipient, recipients)), mail, examined, examined.options,
                 f"[{peer}]", peer, "HTTP", smtputf8=any(address.needs_smtputf8 for address in recipients), due_at=_due_at(request, now),
             )  # fmt: skip
-            made = letters(mail, examined, wanted.recipients, stored, desk.door.library)
+            keys = [address.key for address in recipients] if speaks_of_recipients(mail, examined, stored) else []
+            made = letters(mail, examined, wanted.recipients, stored, desk.door.library, await desk.door.contacts(account.id, keys) if keys else {})
         except Refused as refusal:
             raise CallRefused(Problem("mj-0005", 400, f"The mail cannot be accepted: {refusal.reply.text}")) from None
         desk.draw(account, len(recipients))

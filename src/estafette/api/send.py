@@ -21,7 +21,7 @@ from estafette.accept.relaying import Letter, report_request
 from estafette.api import errors
 from estafette.api.auth import peer_of
 from estafette.api.body import Hold, read_body
-from estafette.api.composing import Made, Workshop, make
+from estafette.api.composing import Made, Workshop, make, spoken_of
 from estafette.api.desk import NO_DISK, RETRY_FULL_AFTER_S, Desk, answer
 from estafette.api.errors import CallRefused, Problem
 from estafette.api.send_answer import Ids, packed, render, unpacked
@@ -75,7 +75,9 @@ async def _take(
         allowed = await _authorised(desk, account, messages)
         size = sum(m.size_bytes for m in allowed if isinstance(m, Wanted))
         hold.take(size)
-        made = await _aside(size, make, allowed, Workshop(stored or {}, desk.door.library, desk.clock.token_bytes(16)))
+        keys = spoken_of(allowed, stored or {}, desk.door.library)
+        contacts = await desk.door.contacts(account.id, keys) if keys else {}
+        made = await _aside(size, make, allowed, Workshop(stored or {}, desk.door.library, desk.clock.token_bytes(16), contacts))
         for failed in (m for m in made if isinstance(m, Failed)):
             problem = failed.problems[0]
             maillog.refused("", peer, account.name, "http", f"{problem.status} {problem.code} {problem.text}")
