@@ -119,6 +119,7 @@ class Account:
     failure_reports: bool = False  # RFC 3464 reports to the submitter's reverse-path
     after_uncertain: AfterUncertain = AfterUncertain.REPEAT
     require_tls: bool = False  # its mail never goes in clear
+    parent_id: int = 0  # the account whose sub-account this is; 0 = none
     hides_client: bool = False  # who handed the mail over is left out of Received; known of accounts that are logged in
 
 
@@ -130,6 +131,9 @@ class Credential:
     secret_sha256: bytes  # SHA-256 of 256 random bits needs no slow hash (standards.md threat 18)
     account: Account
     is_active: bool
+    scopes: tuple[str, ...] = ()  # send, read, manage; empty = all
+    networks: tuple[str, ...] = ()  # that it may be used from; empty = any
+    rate_per_s: int = 0  # requests per second; 0 = no limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,6 +425,7 @@ class MessageView:
     updated_at: int
     due_at: int | None = None  # next attempt, while queued or deferred
     deadline_at: int | None = None
+    campaign_id: int = 0  # 0 = none
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,17 @@ class Api:
             self.client()
         return await self._clients[0].get(path, params=params, auth=(self.key, SECRET))
 
+    def served(self) -> httpx2.AsyncClient:
+        """The first client."""
+        return self._clients[0] if self._clients else self.client()
+
+    async def rest(self, method: str, path: str, body: object = None) -> httpx2.Response:
+        """A request to a resource with the account's key."""
+        if not self._clients:
+            self.client()
+        content = b"" if body is None else msgspec.json.encode(body)
+        return await self._clients[0].request(method, f"/v3/REST/{path}", content=content, auth=(self.key, SECRET))
+
     async def sent(self) -> list[MessageView]:
         """Every message in the store."""
         return await self.store.messages()

@@ -7,13 +7,14 @@ import msgspec
 import pytest
 
 from estafette.accept.ids import IdMaker
+from estafette.audience import ContactChange, ListAction, PropertyKind, Segment, Trace
 from estafette.clock import ManualClock
 from estafette.mail.address import parse
 from estafette.model import Account, BlockCause, State
 from estafette.newsletters.conductor import PIECE, Conductor
 from estafette.newsletters.life import Order, after
 from estafette.newsletters.life import State as Life
-from estafette.nouns import ContactChange, ListAction, Newsletter, PropertyKind, Segment, Trace
+from estafette.nouns import Newsletter
 from estafette.prepare.personal import Person, Source, Unfillable, encode_source, is_letter, mail_for, read_source
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from estafette.audience import ContactChange, ListAction, PropertyKind, Trace
 from estafette.clock import SystemClock
 from estafette.demo.certificate import self_signed
 from estafette.demo.internet import Internet
@@ -12,7 +13,7 @@ from estafette.mail.address import parse
 from estafette.model import State
 from estafette.newsletters.desk import NewsletterDesk
 from estafette.newsletters.life import Order
-from estafette.nouns import ContactChange, ListAction, Newsletter, PropertyKind, Trace
+from estafette.nouns import Newsletter
 from estafette.prepare.personal import Source
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database

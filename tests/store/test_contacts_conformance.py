@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from estafette.audience import Contact, ContactChange, ContactJob, JobError, JobOrders, JobStatus, ListAction, PropertyKind, Segment, Trace
 from estafette.clock import SECOND_US, ManualClock
 from estafette.model import Account
-from estafette.nouns import Contact, ContactChange, ContactJob, JobError, JobOrders, JobStatus, ListAction, PropertyKind, Segment, Trace
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database
 from estafette.store.opening import open_store

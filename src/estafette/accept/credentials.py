@@ -22,6 +22,10 @@ FREE_FAILURES: Final = 3
 MAX_DELAY_S: Final = 20.0
 FORGET_S: Final = 900.0
 MAX_ENTRIES: Final = 10_000
+SEND: Final = "send"
+READ: Final = "read"
+MANAGE: Final = "manage"
+SCOPES: Final = (SEND, READ, MANAGE)
 _NOBODY: Final = hashlib.sha256(b"nobody").digest()
 
 
@@ -49,6 +53,24 @@ def network_of(address: str) -> str:
     return str(ipaddress.ip_network(f"{ip}/{24 if ip.version == 4 else 64}", strict=False))
 
 
+def may(credential: Credential, scope: str) -> bool:
+    """Whether a key is for this: send, read or manage."""
+    return not credential.scopes or scope in credential.scopes
+
+
+def is_from(credential: Credential, peer: str) -> bool:
+    """Whether a key may be used from this address."""
+    if not credential.networks:
+        return True
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
+        return False
+    if address.version == 6 and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address in ipaddress.ip_network(network) for network in credential.networks)
+
+
 class Doorkeeper:
     """Checks logins and knows the authors of an account."""
 
@@ -60,13 +82,19 @@ class Doorkeeper:
         self._failures: dict[tuple[str, str], Failures] = {}
 
     async def login(self, key: str, secret: str, peer: str) -> Account | None:
-        """The account of a key with its secret; None when either is wrong or switched off. Raises StoreFault."""
+        """The account of a key with its secret, for sending; None when either is wrong or switched off, or the key may not send. Raises StoreFault."""
+        credential = await self.admit(key, secret, peer)
+        return credential.account if credential is not None and may(credential, SEND) else None
+
+    async def admit(self, key: str, secret: str, peer: str) -> Credential | None:
+        """The credential of a key with its secret, which says what the key may do; None when either is wrong or switched off, or the key is not to be used
+        from this address. Raises StoreFault."""
         credential = await self._credential(key)
         expected = credential.secret_sha256 if credential else _NOBODY
         given = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
         is_right = hmac.compare_digest(expected, given) and credential is not None
         if is_right and credential is not None:  # a right secret that is switched off is not held back: nobody is guessing
-            return await self.account_of(key)
+            return credential if await self.account_of(key) is not None and is_from(credential, peer) else None
         await self._hold_back(peer, key)
         return None
 

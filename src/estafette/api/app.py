@@ -15,18 +15,19 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from estafette import maillog
-from estafette.accept.credentials import Doorkeeper
+from estafette.accept.credentials import SEND, Doorkeeper
 from estafette.accept.limits import Bucket, Budget
 from estafette.accept.submit import SubmitDoor
 from estafette.api.desk import Desk, Endpoint, answer, guarded
 from estafette.api.errors import Problem, entry
 from estafette.api.feed import again, calls, feed
 from estafette.api.figures import guard, statistics
-from estafette.api.message import history, message, messages, unknown_resource
 from estafette.api.openapi import openapi
 from estafette.api.operations import OPERATIONS
 from estafette.api.own import cancel, raw
 from estafette.api.reference_page import reference_page
+from estafette.api.rest.jobs import erase, errors_of, upload
+from estafette.api.rest.serving import rest
 from estafette.api.send import send, send_v3
 from estafette.api.send_rules import DEFAULT_RULES, Rules
 from estafette.clock import Clock
@@ -78,22 +79,22 @@ def make_app(
         routes=[
             *routes,
             _route("/healthz", healthz, "GET"),
-            _route("/v3.1/send", _v31(desk, send), "POST"),
-            _route("/v3/send", _v3(desk, send_v3), "POST"),
-            _route("/v3/send/message", _v3(desk, send_v3), "POST"),
+            _route("/v3.1/send", _send(desk, send), "POST"),
+            _route("/v3/send", guarded(desk, send_v3, is_v3=True, scope=SEND), "POST"),
+            _route("/v3/send/message", guarded(desk, send_v3, is_v3=True, scope=SEND), "POST"),
             _route("/v1/estafette/openapi.json", described, "GET"),
             _route("/v1/estafette/reference", reference, "GET"),
-            _route("/v1/estafette/raw", _v31(desk, raw), "POST"),
+            _route("/v1/estafette/raw", _send(desk, raw), "POST"),
             _route("/v1/estafette/messages/{id}", _v31(desk, cancel), "DELETE"),
-            _route("/v3/REST/message", _v3(desk, messages), "GET"),
-            _route("/v3/REST/message/{id}", _v3(desk, message), "GET"),
-            _route("/v3/REST/messagehistory/{id}", _v3(desk, history), "GET"),
             _route("/v1/estafette/statistics", _v31(desk, statistics), "GET"),
             _route("/v1/estafette/guard", _v31(desk, guard), "GET"),
             _route("/v1/estafette/events", _v31(desk, feed), "GET"),
             _route("/v1/estafette/events/{id}/again", _v31(desk, again), "POST"),
             _route("/v1/estafette/webhook-calls", _v31(desk, calls), "GET"),
-            _route("/v3/REST/{resource:path}", _v3(desk, unknown_resource), "GET", "POST", "PUT", "DELETE"),
+            _route("/v3/DATA/contactslist/{id}/CSVData/{media:path}", _v3(desk, upload), "POST"),
+            _route("/v3/DATA/batchjob/{id}/{name}/{media:path}", _v3(desk, errors_of), "GET"),
+            _route("/v4/contacts/{id}", _v31(desk, erase), "DELETE"),
+            _route("/v3/REST/{path:path}", _v3(desk, rest), "GET", "POST", "PUT", "DELETE"),
         ],
         exception_handlers={HTTPException: failed},
     )
@@ -106,6 +107,10 @@ def _route(path: str, endpoint: Callable[[Request], Awaitable[Response]], *metho
     route = Route(path, endpoint, methods=methods)
     route.path_regex = re.compile(route.path_regex.pattern, re.IGNORECASE)
     return route
+
+
+def _send(desk: Desk, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    return guarded(desk, endpoint, is_v3=False, scope=SEND)
 
 
 def _v31(desk: Desk, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:

@@ -1,6 +1,7 @@
 """What all routes share, and the outermost frame of every request: who asks, what they are told when something fails."""
 
 import math
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from estafette import maillog
-from estafette.accept.credentials import Doorkeeper
+from estafette.accept.credentials import MANAGE, READ, Doorkeeper, may
 from estafette.accept.limits import Bucket, Budget, draw
 from estafette.accept.submit import SubmitDoor
 from estafette.api import errors
@@ -18,7 +19,7 @@ from estafette.api.auth import V3_REALM, credentials_of, peer_of
 from estafette.api.errors import CallRefused, Problem
 from estafette.api.send_rules import DEFAULT_RULES, Rules
 from estafette.clock import Clock
-from estafette.model import Account
+from estafette.model import Account, Credential
 from estafette.store.seam import Store, StoreFault
 
 CLOSING: Final = Problem("", 503, "The service is shutting down; try again in a moment.")
@@ -49,10 +50,21 @@ class Desk:
     budget: Budget | None = None
     body_within_s: float = 120.0
     has_disk: Callable[[], bool] = lambda: True  # whether the database's disk has `limits.min_free_disk`
+    key_buckets: dict[str, Bucket] = field(default_factory=dict)  # by API key
 
     def identifier(self) -> str:
         """A new ErrorIdentifier."""
         return errors.identifier(self.clock.token_bytes(16))
+
+    def draw_request(self, credential: Credential) -> None:
+        """Count a request against the key's rate. Raises CallRefused 429."""
+        if not credential.rate_per_s:
+            return
+        bucket, wait_s = draw(self.key_buckets.get(credential.key), 1, credential.rate_per_s, self.clock.monotonic())
+        self.key_buckets[credential.key] = bucket
+        if wait_s:
+            text = f"Rate limit of this API key exceeded: {credential.rate_per_s} requests per second; try again in {wait_s:.1f} s."
+            raise CallRefused(Problem("", 429, text), math.ceil(wait_s))
 
     def draw(self, account: Account, count: int) -> None:
         """Count `count` messages against the account's rate. Raises CallRefused 429."""
@@ -71,15 +83,20 @@ def answer(status: int, body: object, headers: dict[str, str] | None = None) -> 
     return Response(encoded, status, headers, "application/json")
 
 
-def guarded(desk: Desk, endpoint: Endpoint, *, is_v3: bool) -> Callable[[Request], Awaitable[Response]]:
-    """The endpoint behind authentication, its failures as the contract's answers; `is_v3`: in the older shape of `/v3/REST`."""
+def guarded(desk: Desk, endpoint: Endpoint, *, is_v3: bool, scope: str = "") -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint behind authentication, its failures as the contract's answers; `is_v3`: in the older shape of `/v3/REST`. `scope`: what the key must
+    be for, "" = reading or managing, as the method says; what managing changed goes to the audit log. `request.state.credential` is the credential."""
 
     async def run(request: Request) -> Response:
         identifier = desk.identifier()
         try:
             if desk.is_closing():
                 raise CallRefused(CLOSING, RETRY_AFTER_S)
-            return await endpoint(desk, request, await _account(desk, request))
+            credential = await _credential(desk, request, scope)
+            response = await endpoint(desk, request, credential.account)
+            if not scope and request.method != "GET" and response.status_code < 300:
+                await _log_change(desk, request, credential)
+            return response
         except CallRefused as refusal:
             return refused(refusal, identifier, is_v3=is_v3)
         except StoreFault as fault:
@@ -104,13 +121,24 @@ def refused(refusal: CallRefused, identifier: str, *, is_v3: bool) -> Response:
     return answer(problem.status, shape, headers)
 
 
-async def _account(desk: Desk, request: Request) -> Account:
+async def _credential(desk: Desk, request: Request, scope: str) -> Credential:
     given = credentials_of(request.headers.get("authorization", ""))
     if given is None:
         raise CallRefused(UNKNOWN)
     peer = peer_of(request.client.host if request.client else "")
-    account = await desk.keeper.login(given.key, given.secret, peer)
-    if account is not None:
-        return account
-    maillog.login_failed("", peer, request.url.scheme)
-    raise CallRefused(SUSPENDED if await desk.keeper.is_suspended(given.key, given.secret) else UNKNOWN)
+    credential = await desk.keeper.admit(given.key, given.secret, peer)
+    if credential is None:
+        maillog.login_failed("", peer, request.url.scheme)
+        raise CallRefused(SUSPENDED if await desk.keeper.is_suspended(given.key, given.secret) else UNKNOWN)
+    wanted = scope or (READ if request.method == "GET" else MANAGE)
+    if not may(credential, wanted):
+        raise CallRefused(Problem("", 403, f"This API key is not for this: it lacks the scope {wanted!r}."))
+    desk.draw_request(credential)
+    request.state.credential = credential
+    return credential
+
+
+async def _log_change(desk: Desk, request: Request, credential: Credential) -> None:
+    """Who changed what: the path says which row and by which action."""
+    path = re.sub(r"^/v3/REST/", "", request.url.path, flags=re.IGNORECASE)
+    await desk.store.users.note(credential.account.id, f"key {credential.key}", desk.clock.now_us(), request.method, path)

@@ -24,7 +24,7 @@ class Problem:
 class CallRefused(Exception):
     """The whole call is answered with one problem."""
 
-    def __init__(self, problem: Problem, retry_after_s: int = 0, info: str = "") -> None:
+    def __init__(self, problem: Problem, retry_after_s: int = 0, info: str | dict[str, str] = "") -> None:
         super().__init__(problem.text)
         self.problem = problem
         self.retry_after_s = retry_after_s
@@ -96,6 +96,6 @@ def entry(problem: Problem, error_identifier: str) -> dict[str, object]:
     return made
 
 
-def v3_entry(problem: Problem, error_identifier: str, info: str = "") -> dict[str, object]:
+def v3_entry(problem: Problem, error_identifier: str, info: str | dict[str, str] = "") -> dict[str, object]:
     """The older shape, on `/v3/REST` (contract 5.1)."""
     return {"ErrorInfo": info, "ErrorMessage": problem.text, "StatusCode": problem.status, "ErrorIdentifier": error_identifier}

@@ -8,7 +8,8 @@ from starlette.responses import Response
 from estafette.api.desk import Desk, answer
 from estafette.api.feed import given_in
 from estafette.api.figures_query import By, FiguresQuery, read_figures_query
-from estafette.api.query import MAX_LIMIT, number
+from estafette.api.query import number
+from estafette.api.rest.reading import MAX_LIMIT
 from estafette.clock import to_iso
 from estafette.facts import Axis, GuardOrder, Slice, Timing
 from estafette.model import Account

@@ -34,12 +34,6 @@ _EVENT_TYPES: Final = {
 """The others (accepted, deferred, requeued ...) have no event type in the contract."""
 
 
-def rows(data: Sequence[dict[str, object]], total: int | None = None) -> dict[str, object]:
-    """The envelope of every resource; without a true total, the number of rows."""
-    count = len(data) if total is None else total
-    return {"Count": count, "Data": list(data), "Total": count}
-
-
 def date(at_us: int) -> str:
     """RFC 3339 in UTC, whole seconds, as the contract's dates are."""
     return to_datetime(at_us - at_us % SECOND_US).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -52,11 +46,11 @@ def state_id(reason: Reason) -> int:
     return STATE_IDS.get((reason.related_to, reason.error), 0)
 
 
-def message_row(view: MessageView, *, size_bytes: int = 0, has_subject: bool = False, has_address: bool = False) -> dict[str, object]:
+def message_row(view: MessageView, *, size_bytes: int = 0, contact_id: int = 0, has_subject: bool = False, has_address: bool = False) -> dict[str, object]:
     """One message; its subject and address stay empty unless asked for (contract 5.2)."""
     return {
-        "ArrivedAt": date(view.created_at), "AttachmentCount": 0, "AttemptCount": view.attempts, "CampaignID": 0,
-        "ContactAlt": view.recipient if has_address else "", "ContactID": 0, "CustomID": view.custom_id, "Delay": 0, "DestinationID": 0,
+        "ArrivedAt": date(view.created_at), "AttachmentCount": 0, "AttemptCount": view.attempts, "CampaignID": view.campaign_id,
+        "ContactAlt": view.recipient if has_address else "", "ContactID": contact_id, "CustomID": view.custom_id, "Delay": 0, "DestinationID": 0,
         "FilterTime": 0, "FromID": 0, "ID": view.id, "IsClickTracked": False, "IsHTMLPartIncluded": False, "IsOpenTracked": False,
         "IsTextPartIncluded": False, "IsUnsubTracked": False, "MessageSize": size_bytes, "SenderID": 0, "SpamassassinScore": 0, "SpamassRules": "",
         "StateID": state_id(view.reason), "StatePermanent": view.state in _PERMANENT, "Status": shown_status(view.state, view.marks),

@@ -36,14 +36,6 @@ class Operation:
 
 KEY: Final = Parameter("Idempotency-Key", "header", "For 24 hours the same key with the same request gets the first answer, and nothing is sent again.")
 _ID: Final = Parameter("id", "path", "A MessageID.", is_required=True)
-_SHOWN: Final = (
-    Parameter("ShowSubject", "query", "Fill Subject.", bool), Parameter("ShowContactAlt", "query", "Fill ContactAlt.", bool),
-)  # fmt: skip
-_LIST: Final = (
-    Parameter("Limit", "query", "Rows; 10 by default, at most 1000.", int), Parameter("Offset", "query", "Rows to skip.", int),
-    Parameter("CustomID", "query", "Only messages with this one."), Parameter("countOnly", "query", "No rows, the true totals.", bool), *_SHOWN,
-)  # fmt: skip
-
 _SENT: Final = (shapes.SendAnswer, shapes.Problem)
 
 OPERATIONS: Final = (
@@ -71,17 +63,6 @@ OPERATIONS: Final = (
     Operation(
         "DELETE", "/v1/estafette/messages/{id}", "Take back a message that waits",
         "Only what waits for its first attempt; it is blocked, with the reason cancelled.", (_ID,), answers=((204, None),),
-    ),
-    Operation(
-        "GET", "/v3/REST/message", "List messages", "By id upward.", _LIST, answers=((200, shapes.MessageList),), problem=shapes.OlderProblem,
-    ),
-    Operation(
-        "GET", "/v3/REST/message/{id}", "One message", "As the only row of `Data`.", (_ID, *_SHOWN),
-        answers=((200, shapes.MessageList),), problem=shapes.OlderProblem,
-    ),
-    Operation(
-        "GET", "/v3/REST/messagehistory/{id}", "What happened to a message", "No rows when there is none of this id.", (_ID,),
-        answers=((200, shapes.HistoryList),), problem=shapes.OlderProblem,
     ),
     Operation(
         "GET", "/v1/estafette/events", "The feed of events", "A reader that always goes on from `Next` misses nothing.",

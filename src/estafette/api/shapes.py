@@ -189,28 +189,11 @@ class MessageRow(Struct):
     CustomID: str
 
 
-class HistoryRow(Struct):
-    """Something that happened to a message."""
-
-    EventType: Literal["sent", "opened", "clicked", "bounced", "blocked", "unsub", "spam"]
-    EventAt: Annotated[int, Meta(description="Seconds since 1970.")]
-    Comment: str
-    State: str
-
-
 class MessageList(Struct):
     """The envelope of lists."""
 
     Count: int
     Data: list[MessageRow]
-    Total: int
-
-
-class HistoryList(Struct):
-    """The envelope of lists."""
-
-    Count: int
-    Data: list[HistoryRow]
     Total: int
 
 

@@ -1,4 +1,4 @@
-"""What a worker runs beside mail: those who follow the event table, and retention. Each works in one process at a time; mail waits for none of them."""
+"""What a worker runs beside mail: those who follow the event table, jobs on contacts, and retention. Mail waits for none of them."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from estafette.app.retention import Sweeper
 from estafette.clock import Clock
 from estafette.config import Config
 from estafette.newsletters.conductor import Conductor
+from estafette.newsletters.jobs import Jobber
 from estafette.stats.folder import Folder
 from estafette.stats.guard import Watch
 from estafette.store.seam import Store
@@ -38,7 +39,7 @@ class Beside:
         followers = (
             Folder(store, clock, worker_id), Teller(store, calling, worker_id), Watch(store, clock, worker_id), book,
             Sweeper(store, clock, worker_id, config.retention),
-            Conductor(store, clock, worker_id, next_id, wake, config.delivery.give_up_after_s),
+            Conductor(store, clock, worker_id, next_id, wake, config.delivery.give_up_after_s), Jobber(store, clock, worker_id),
         )  # fmt: skip
         return cls(caller, [asyncio.create_task(one.run()) for one in followers])
 

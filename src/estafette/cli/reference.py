@@ -1,4 +1,4 @@
-"""Writes docs/reference/settings.md and commands.md from the settings and the commands themselves.
+"""Writes docs/reference/settings.md, commands.md and rest.md from the settings, the commands and the resources themselves.
 
     python -m estafette.cli.reference docs/reference
 
@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from estafette.api.rest.describing import page
+from estafette.api.rest.table import ABSENT, RESOURCES
 from estafette.cli.ground import EXIT_CODES
 from estafette.config import Config
 from estafette.settings import Setting, sections_of, settings_of, variable
@@ -96,7 +98,12 @@ def commands_page() -> str:
     return "\n".join(parts)
 
 
-PAGES = {"settings.md": settings_page, "commands.md": commands_page}
+def rest_page() -> str:
+    """The page of all resources of REST v3."""
+    return page(list(RESOURCES.values()), ABSENT)
+
+
+PAGES = {"settings.md": settings_page, "commands.md": commands_page, "rest.md": rest_page}
 
 
 def main(folder: str) -> None:

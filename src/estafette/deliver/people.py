@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from estafette.audience import ContactProperty
 from estafette.clock import Clock
 from estafette.mail.address import AddressError, parse
-from estafette.nouns import ContactProperty
 from estafette.prepare.personal import Person
 from estafette.store.batch import Batcher
 

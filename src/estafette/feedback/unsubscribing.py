@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from estafette import maillog
+from estafette.audience import ContactChange, ListAction, Trace
 from estafette.clock import Clock
 from estafette.feedback.http import Receive, Scope, Send, answer_page, header, peer_of, token_of
 from estafette.feedback.orders import MAX_BODY, Order, read_order
@@ -19,7 +20,6 @@ from estafette.feedback.visits import MAX_TOKEN
 from estafette.mail.address import AddressError, parse
 from estafette.mail.token import Keyring
 from estafette.model import Block, BlockCause, MessageView, Record, Recorded
-from estafette.nouns import ContactChange, ListAction, Trace
 from estafette.prepare.tokens import Unsubscribe, read_unsubscribe
 from estafette.store.seam import StoreFault
 

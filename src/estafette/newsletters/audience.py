@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from estafette.audience import ContactProperty, PropertyKind
 from estafette.mail.address import AddressError, parse
 from estafette.model import Door, NewMessage, Options, Reason, State, Submission
 from estafette.newsletters.segment_language import Call, Compare, Condition, Logic, Not
 from estafette.newsletters.segment_meaning import Fact, Person, matches
-from estafette.nouns import ContactProperty, Member, Newsletter, PropertyKind
+from estafette.nouns import Member, Newsletter
 from estafette.prepare.personal import Source, encode_source
 from estafette.queue.lanes import lane_of
 

@@ -1,16 +1,18 @@
 """Units: accounts, API keys, authors, signing keys."""
 
+import msgspec
+
 from estafette.model import Account, AfterUncertain, Authors, Credential, DkimKey
 from estafette.store.unit import Many, Row, Rows, Unit
 
 
 def _account(row: Row) -> Account:
-    hides_client = len(row) > 7 and bool(row[7])
-    return Account(row[0], row[1], bool(row[2]), row[3], bool(row[4]), AfterUncertain(row[5]), bool(row[6]), hides_client=hides_client)
+    hides_client = len(row) > 8 and bool(row[8])
+    return Account(row[0], row[1], bool(row[2]), row[3], bool(row[4]), AfterUncertain(row[5]), bool(row[6]), row[7], hides_client)
 
 
-def add_account(name: str, now: int) -> Unit[Account]:
-    return _account((yield Rows("account_put", (name, now)))[0])
+def add_account(name: str, now: int, parent_id: int) -> Unit[Account]:
+    return _account((yield Rows("account_put", (name, now, parent_id)))[0])
 
 
 def account(name: str) -> Unit[Account | None]:
@@ -42,7 +44,14 @@ def add_key(account_id: int, key: str, secret_sha256: bytes, now: int) -> Unit[N
 
 def credential(key: str) -> Unit[Credential | None]:
     rows = yield Rows("key_get", (key,))
-    return Credential(rows[0][0], bytes(rows[0][1]), _account(rows[0][3:]), bool(rows[0][2])) if rows else None
+    if not rows:
+        return None
+    key, secret, is_active, scopes, networks, rate_per_s, *owner = rows[0]
+    return Credential(key, bytes(secret), _account(tuple(owner)), bool(is_active), words(scopes), words(networks), rate_per_s)
+
+
+def words(text: str) -> tuple[str, ...]:
+    return msgspec.json.decode(text, type=tuple[str, ...])
 
 
 def add_sender(account_id: int, address_key: str, is_verified: bool, now: int) -> Unit[None]:
@@ -51,6 +60,7 @@ def add_sender(account_id: int, address_key: str, is_verified: bool, now: int) -
 
 def add_domain(account_id: int, domain: str, is_verified: bool, ownership_token: str, now: int) -> Unit[str]:
     token: str = (yield Rows("domain_put", (account_id, domain, int(is_verified), ownership_token, now)))[0][0]
+    yield Many("sender_of_domain_put", [(account_id, f"*@{domain}", int(is_verified), now)])
     return token
 
 

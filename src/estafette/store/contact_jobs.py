@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from estafette.nouns import ContactChange, ContactJob, JobError, JobOrders, JobStatus, ListAction, Trace
+from estafette.audience import ContactChange, ContactJob, JobError, JobOrders, JobStatus, ListAction, Trace
 from estafette.store.contacts import apply
-from estafette.store.unit import Many, Row, Rows, Runner, Unit
+from estafette.store.driver import Driver
+from estafette.store.unit import Many, Row, Rows, Unit
 
 
 class ContactJobs:
     """`store.contact_jobs`."""
 
-    def __init__(self, driver: Runner) -> None:
+    def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
     async def upload(self, account_id: int, list_id: int, data: bytes, now: int) -> int:

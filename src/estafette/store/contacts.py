@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from estafette.nouns import (
+from estafette.audience import (
     Contact,
     ContactChange,
     ContactList,
@@ -22,7 +22,8 @@ from estafette.nouns import (
     Subscription,
     Trace,
 )
-from estafette.store.unit import Many, Row, Rows, Runner, Unit
+from estafette.store.driver import Driver
+from estafette.store.unit import Many, Row, Rows, Unit
 
 SUBSCRIBING: Final = {
     ListAction.ADD_FORCE: "subscription_force",
@@ -36,7 +37,7 @@ MAX_LISTS: Final = 10_000
 class Contacts:
     """`store.contacts`."""
 
-    def __init__(self, driver: Runner) -> None:
+    def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
     # -- contacts
@@ -67,6 +68,10 @@ class Contacts:
     async def count(self, account_id: int, *, list_id: int | None = None, is_excluded: bool | None = None, is_unsubscribed: bool | None = None) -> int:
         """How many `page` or `of_list` would give in all."""
         return await self._driver.read(lambda: _count(account_id, list_id, is_excluded, is_unsubscribed))
+
+    async def ids(self, account_id: int, address_keys: Sequence[str]) -> dict[str, int]:
+        """Of those among these addresses that are contacts."""
+        return await self._driver.read(lambda: _ids(account_id, address_keys))
 
     async def erase(self, account_id: int, contact_id: int, alias: str, now: int) -> bool:
         """Forget a person: the address becomes `alias` here and on finished messages, the rest is emptied, all lists are left. False when there is none."""
@@ -125,6 +130,11 @@ class Contacts:
         """By subscription id: of a contact, of a list, or of all lists that are not deleted."""
         params = (account_id, after, _bit(is_unsubscribed), _bit(is_excluded), limit, offset)
         return await self._driver.read(lambda: _subscribers(params, list_id, contact_id))
+
+    async def count_subscribers(self, account_id: int, contact_id: int | None = None, is_unsubscribed: bool | None = None,
+                                is_excluded: bool | None = None) -> int:  # fmt: skip
+        """Places of contacts on lists that are not deleted; for one list see `count`."""
+        return await self._driver.read(lambda: _number("subscribers_count", account_id, contact_id, _bit(is_unsubscribed), _bit(is_excluded)))
 
     # -- segments
     async def create_segment(self, segment: Segment, now: int) -> Segment | None:
@@ -230,11 +240,12 @@ def _of_list(account_id: int, list_id: int, after: int, limit: int, offset: int,
 
 def _count(account_id: int, list_id: int | None, is_excluded: bool | None, is_unsubscribed: bool | None) -> Unit[int]:
     if list_id is None:
-        rows = yield Rows("contacts_count", (account_id, _bit(is_excluded)))
-    else:
-        rows = yield Rows("contacts_of_list_count", (account_id, list_id, _bit(is_excluded), _bit(is_unsubscribed)))
-    number: int = rows[0][0]
-    return number
+        return (yield from _number("contacts_count", account_id, _bit(is_excluded)))
+    return (yield from _number("contacts_of_list_count", account_id, list_id, _bit(is_excluded), _bit(is_unsubscribed)))
+
+
+def _ids(account_id: int, address_keys: Sequence[str]) -> Unit[dict[str, int]]:
+    return {key: number for number, key in (yield Rows("contact_ids", (account_id, list(address_keys))))}
 
 
 def _erase(account_id: int, contact_id: int, alias: str, now: int) -> Unit[bool]:
@@ -246,6 +257,11 @@ def _erase(account_id: int, contact_id: int, alias: str, now: int) -> Unit[bool]
     yield Many("contact_messages_erase", [(account_id, rows[0][3], alias)])
     yield Rows("contact_erase", (account_id, contact_id, alias, now))
     return True
+
+
+def _number(query: str, *params: object) -> Unit[int]:
+    number: int = (yield Rows(query, params))[0][0]
+    return number
 
 
 def _done(query: str, *params: object) -> Unit[bool]:

@@ -28,6 +28,7 @@ from estafette.model import (
 )
 from estafette.store import accounts, feedback, mail_in, mail_out, people, workers
 from estafette.store.batch import Batcher
+from estafette.store.campaigns import Campaigns
 from estafette.store.contact_jobs import ContactJobs
 from estafette.store.contacts import Contacts
 from estafette.store.driver import Driver
@@ -35,6 +36,7 @@ from estafette.store.exports import Exports
 from estafette.store.guard import Guard
 from estafette.store.held import Held
 from estafette.store.holds import Holds
+from estafette.store.identities import Identities
 from estafette.store.newsletters import Newsletters
 from estafette.store.privacy import Privacy
 from estafette.store.reports import Reports
@@ -65,6 +67,8 @@ class Database:
         self.templates = Templates(driver)
         self.signers = Signers(driver)
         self.held = Held(driver, policy)
+        self.identities = Identities(driver)
+        self.campaigns = Campaigns(driver)
         self.contacts = Contacts(driver)
         self.contact_jobs = ContactJobs(driver)
         self.privacy = Privacy(driver)
@@ -180,8 +184,9 @@ class Database:
         return await self.driver.read(lambda: people.blocks(account_id, now, address_key, after, limit))
 
     async def messages(self, account_id: int | None = None, state: State | None = None, mark: int | None = None, recipient_key: str | None = None,
-                       campaign: str | None = None, custom_id: str | None = None, after: int = 0, limit: int = 1000) -> list[MessageView]:  # fmt: skip
-        params = (after, account_id, state.value if state else None, mark, recipient_key, campaign, custom_id, limit)
+                       campaign: str | None = None, custom_id: str | None = None, after: int = 0, limit: int = 1000, *,
+                       is_descending: bool = False) -> list[MessageView]:  # fmt: skip
+        params = (is_descending, after, account_id, state.value if state else None, mark, recipient_key, campaign, custom_id, limit)
         return await self.driver.read(lambda: people.messages(*params))
 
     async def message(self, message_id: int) -> MessageView | None:
@@ -213,8 +218,8 @@ class Database:
 
     # -- accounts
 
-    async def add_account(self, name: str, now: int) -> Account:
-        return await self.driver.write(lambda: accounts.add_account(name, now))
+    async def add_account(self, name: str, now: int, parent_id: int = 0) -> Account:
+        return await self.driver.write(lambda: accounts.add_account(name, now, parent_id))
 
     async def account(self, name: str) -> Account | None:
         return await self.driver.read(lambda: accounts.account(name))

@@ -32,9 +32,9 @@ def view_of_row(row: Row) -> MessageView:
     return MessageView(*before, State(state), marks, Reason(related_to, error), *after)  # type: ignore[call-arg]  # row edge
 
 
-def messages(*params: Any) -> Unit[list[MessageView]]:
+def messages(is_descending: bool, *params: Any) -> Unit[list[MessageView]]:
     """Parameters as the query `messages` names them: after, account, state, mark, recipient key, campaign, custom id, limit."""
-    return [view_of_row(row) for row in (yield Rows("messages", params))]
+    return [view_of_row(row) for row in (yield Rows("messages_down" if is_descending else "messages", params))]
 
 
 def message(message_id: int) -> Unit[MessageView | None]:

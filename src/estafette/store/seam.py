@@ -34,8 +34,10 @@ from estafette.model import (
     Submission,
     Visited,
 )
+from estafette.store.campaigns import Campaigns
 from estafette.store.contact_jobs import ContactJobs
 from estafette.store.contacts import Contacts
+from estafette.store.identities import Identities
 from estafette.store.privacy import Privacy
 from estafette.store.signers import Signers
 from estafette.store.templates import Templates
@@ -168,6 +170,8 @@ class Store(Protocol):
     reports: "Reports"  # failure reports that are due
     templates: Templates
     signers: Signers
+    identities: Identities
+    campaigns: Campaigns
     contacts: Contacts
     contact_jobs: ContactJobs
     privacy: Privacy
@@ -275,8 +279,9 @@ class Store(Protocol):
     async def blocks(self, account_id: int | None, now: int, address_key: str | None = None, after: int = 0, limit: int = 1000) -> list[Block]: ...
 
     async def messages(self, account_id: int | None = None, state: State | None = None, mark: int | None = None, recipient_key: str | None = None,
-                       campaign: str | None = None, custom_id: str | None = None, after: int = 0, limit: int = 1000) -> list[MessageView]:
-        """By id upward, keyset-paged."""
+                       campaign: str | None = None, custom_id: str | None = None, after: int = 0, limit: int = 1000, *,
+                       is_descending: bool = False) -> list[MessageView]:
+        """By id upward, from behind `after` on; or downward, from before it on. Keyset-paged."""
 
     async def message(self, message_id: int) -> MessageView | None: ...
 
@@ -305,7 +310,7 @@ class Store(Protocol):
     async def audit(self, account_id: int | None = None) -> Audit: ...
 
     # -- accounts -----------------------------------------------------------------------------------------------------------
-    async def add_account(self, name: str, now: int) -> Account: ...
+    async def add_account(self, name: str, now: int, parent_id: int = 0) -> Account: ...
 
     async def account(self, name: str) -> Account | None: ...
 

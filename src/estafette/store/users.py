@@ -106,6 +106,10 @@ class Users:
         """Write down who did what."""
         await self._driver.write(lambda: _run("audit_put", (account_id, user_name, now, action, object_[:500], detail[:500])))
 
+    async def audit_log(self, account_id: int | None = None, after: int = 0, limit: int = 1000) -> list[AuditEntry]:
+        """Of one account or of all, by id upward."""
+        return [AuditEntry(*row) for row in await self._driver.read(lambda: _rows("audit_log", (account_id, after, limit)))]
+
     async def audit(self, account_id: int, before: int, limit: int) -> list[AuditEntry]:
         """What was done, the newest first."""
         return [AuditEntry(*row) for row in await self._driver.read(lambda: _rows("audit_list", (account_id, before, limit)))]

@@ -152,3 +152,7 @@ UPDATE segment SET name = $3, description = $4, expression = $5, deleted_at = $6
 SELECT id, account_id, name, expression, description, created_at, deleted_at FROM segment WHERE account_id = $1 ORDER BY id LIMIT $2
 -- name: job_move_back
 UPDATE contact_job SET done = $2, errors = errors - $3 WHERE id = $1
+-- name: subscribers_count
+SELECT count(*) FROM subscription s JOIN contact_list l ON l.id = s.list_id JOIN contact c ON c.id = s.contact_id
+WHERE l.account_id = $1 AND l.deleted_at IS NULL AND (CAST($2 AS BIGINT) IS NULL OR s.contact_id = $2)
+  AND (CAST($3 AS BIGINT) IS NULL OR s.is_unsubscribed = $3) AND (CAST($4 AS BIGINT) IS NULL OR c.is_excluded = $4)

@@ -15,7 +15,7 @@ WHERE id > $1 AND (CAST($2 AS BIGINT) IS NULL OR account_id = $2) AND (CAST($3 A
 ORDER BY id LIMIT $5
 -- name: messages
 SELECT m.id, m.account_id, m.submission_id, m.recipient, s.author, s.subject, m.state, m.marks, m.related_to, m.error,
-       COALESCE(c.name, ''), s.custom_id, m.attempts, m.created_at, m.updated_at, q.due_at, q.deadline_at
+       COALESCE(c.name, ''), s.custom_id, m.attempts, m.created_at, m.updated_at, q.due_at, q.deadline_at, s.campaign_id
 FROM message m JOIN submission s ON s.id = m.submission_id
 LEFT JOIN campaign c ON c.id = s.campaign_id
 LEFT JOIN queue q ON q.message_id = m.id
@@ -27,9 +27,23 @@ WHERE m.id > $1
   AND (CAST($6 AS TEXT) IS NULL OR c.name = $6)
   AND (CAST($7 AS TEXT) IS NULL OR s.custom_id = $7)
 ORDER BY m.id LIMIT $8
+-- name: messages_down
+SELECT m.id, m.account_id, m.submission_id, m.recipient, s.author, s.subject, m.state, m.marks, m.related_to, m.error,
+       COALESCE(c.name, ''), s.custom_id, m.attempts, m.created_at, m.updated_at, q.due_at, q.deadline_at, s.campaign_id
+FROM message m JOIN submission s ON s.id = m.submission_id
+LEFT JOIN campaign c ON c.id = s.campaign_id
+LEFT JOIN queue q ON q.message_id = m.id
+WHERE m.id < $1
+  AND (CAST($2 AS BIGINT) IS NULL OR m.account_id = $2)
+  AND (CAST($3 AS TEXT) IS NULL OR m.state = $3)
+  AND (CAST($4 AS BIGINT) IS NULL OR (m.marks & $4) <> 0)
+  AND (CAST($5 AS TEXT) IS NULL OR m.address_key = $5)
+  AND (CAST($6 AS TEXT) IS NULL OR c.name = $6)
+  AND (CAST($7 AS TEXT) IS NULL OR s.custom_id = $7)
+ORDER BY m.id DESC LIMIT $8
 -- name: message_one
 SELECT m.id, m.account_id, m.submission_id, m.recipient, s.author, s.subject, m.state, m.marks, m.related_to, m.error,
-       COALESCE(c.name, ''), s.custom_id, m.attempts, m.created_at, m.updated_at, q.due_at, q.deadline_at
+       COALESCE(c.name, ''), s.custom_id, m.attempts, m.created_at, m.updated_at, q.due_at, q.deadline_at, s.campaign_id
 FROM message m JOIN submission s ON s.id = m.submission_id
 LEFT JOIN campaign c ON c.id = s.campaign_id
 LEFT JOIN queue q ON q.message_id = m.id

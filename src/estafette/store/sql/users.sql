@@ -58,3 +58,7 @@ DELETE FROM dashboard_session WHERE until <= $1
 INSERT INTO audit_entry (account_id, user_name, at, action, object, detail) VALUES ($1, $2, $3, $4, $5, $6)
 -- name: audit_list
 SELECT id, account_id, user_name, at, action, object, detail FROM audit_entry WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
+-- name: audit_log
+-- Of one account or of all, upward.
+SELECT id, account_id, user_name, at, action, object, detail FROM audit_entry
+WHERE (CAST($1 AS BIGINT) IS NULL OR account_id = $1) AND id > $2 ORDER BY id LIMIT $3

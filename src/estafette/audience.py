@@ -1,0 +1,172 @@
+"""The nouns of whom one writes to: contacts, their properties, lists, subscriptions, segments, and jobs on many contacts. Rules as in `model.py`."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class PropertyKind(StrEnum):
+    """What values a contact property takes."""
+
+    STR = "str"
+    INT = "int"
+    FLOAT = "float"
+    DATETIME = "datetime"  # kept as microseconds since 1970
+    BOOL = "bool"
+
+
+PropertyValue = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class ContactProperty:
+    """The definition of a property; one of its name (in any case) in the account."""
+
+    id: int
+    account_id: int
+    name: str
+    kind: PropertyKind
+    created_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A person that an account writes to; one of its address in the account."""
+
+    id: int
+    account_id: int
+    address: str  # as it was given
+    address_key: str
+    name: str = ""
+    is_excluded: bool = False  # gets no campaign of any list
+    excluded_at: int | None = None  # when that was last changed
+    properties: dict[int, PropertyValue] = field(default_factory=dict)  # by ContactProperty.id
+    created_at: int = 0
+    updated_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ContactList:
+    """A list of contacts."""
+
+    id: int  # 0 = not yet in the store
+    account_id: int
+    name: str  # one of its kind among the account's lists that are not deleted
+    address: str  # local part of its own address; random
+    subscribers: int = 0  # those who have not unsubscribed
+    created_at: int = 0
+    deleted_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A contact on a list."""
+
+    id: int
+    list_id: int
+    contact_id: int
+    is_unsubscribed: bool
+    subscribed_at: int
+    unsubscribed_at: int | None
+    source: str  # by which way it came to be as it is: api, import, form, link, ...
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A subscription with what lists of them show beside it."""
+
+    subscription: Subscription
+    address: str
+    name: str
+    is_excluded: bool
+    list_name: str
+
+
+class ListAction(StrEnum):
+    """What is done with a contact and a list (contract section 8)."""
+
+    ADD_FORCE = "addforce"  # subscribe, also who had unsubscribed
+    ADD_NO_FORCE = "addnoforce"  # add who is not on it; an unsubscription stays
+    REMOVE = "remove"
+    UNSUBSCRIBE = "unsub"  # who is not on it is put there as unsubscribed
+
+
+@dataclass(frozen=True, slots=True)
+class ContactChange:
+    """What is to become of one contact, which is made when there is none. None = stays as it is."""
+
+    address: str
+    address_key: str
+    name: str | None = None
+    is_excluded: bool | None = None
+    properties: dict[int, PropertyValue | None] = field(default_factory=dict)  # a value of None takes the property away
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How a change came about; kept with every subscription that it touches."""
+
+    source: str
+    evidence: str = ""
+
+
+class JobStatus(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETED = "completed"  # entries may have failed, each with its reason
+    FAILED = "failed"  # as a whole
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True, slots=True)
+class JobOrders:
+    """What a job does to its contacts; kept as JSON."""
+
+    lists: tuple[tuple[int, str], ...] = ()  # (list id, ListAction)
+    keeps_known: bool = False  # contacts that exist already keep their name and properties
+    excludes: bool | None = None  # exclude from campaigns, include again, or neither
+    source_list: int = 0  # kind "list": whose contacts
+    field_names: tuple[str, ...] = ()  # kind "csv": instead of the header row
+    max_errors: int = 0  # more than so many end the job; 0 = any number
+    method: str = ""  # as the caller called it
+
+
+@dataclass(frozen=True, slots=True)
+class ContactJob:
+    """Work on many contacts."""
+
+    id: int
+    account_id: int
+    kind: str  # contacts | csv | list
+    orders: JobOrders
+    upload_id: int = 0
+    status: JobStatus = JobStatus.WAITING
+    done: int = 0
+    total: int = 0
+    errors: int = 0
+    problem: str = ""
+    created_at: int = 0
+    started_at: int | None = None
+    ended_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """An entry of a job that could not be taken."""
+
+    position: int  # from 1
+    entry: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A named expression over contacts."""
+
+    id: int
+    account_id: int
+    name: str
+    expression: str
+    description: str = ""
+    created_at: int = 0
+    deleted_at: int | None = None

@@ -1,0 +1,169 @@
+"""Works jobs on many contacts off, one at a time per worker process: take the oldest, do it piece by piece, close it.
+
+A piece and its progress are one transaction; a job whose worker died is taken up by another behind the last piece that was done.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+
+from estafette import maillog
+from estafette.audience import ContactChange, ContactJob, ContactProperty, JobStatus, ListAction, PropertyKind, Trace
+from estafette.clock import DAY_US, SECOND_US, Clock
+from estafette.newsletters.contact_values import MAX_PROPERTIES, is_name
+from estafette.newsletters.job_entries import Piece, header_of, read_entries, read_rows
+from estafette.newsletters.table_files import Row, TableReader, guess
+from estafette.store.seam import Store
+
+PIECE: Final = 500
+LEASE_S: Final = 60
+POLL_S: Final = 1.0
+CHUNK: Final = 65_536
+KEEP_UPLOADS_US: Final = 7 * DAY_US
+
+
+class Spoilt(Exception):
+    """The job as a whole cannot be done; the text says why."""
+
+
+class Jobber:
+    """One per worker process."""
+
+    def __init__(self, store: Store, clock: Clock, worker_id: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._worker_id = worker_id
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                if not await self.work():
+                    await asyncio.sleep(POLL_S)
+            except Exception as fault:  # outermost frame of the loop: the lease runs out and the job is taken up again
+                maillog.fault("jobs", str(self._worker_id), fault)
+                await asyncio.sleep(POLL_S)
+
+    async def work(self) -> bool:
+        """One job from where it stands to its end; False when there is none to do."""
+        now = self._clock.now_us()
+        job = await self._store.contact_jobs.claim(self._worker_id, now, now + LEASE_S * SECOND_US)
+        if job is None:
+            return False
+        try:
+            is_over = await self._do(job)
+        except Spoilt as spoilt:
+            await self._store.contact_jobs.end(job.id, self._worker_id, JobStatus.FAILED, str(spoilt), self._clock.now_us())
+        else:
+            if is_over:
+                await self._store.contact_jobs.end(job.id, self._worker_id, JobStatus.COMPLETED, "", self._clock.now_us())
+        await self._store.contact_jobs.forget_uploads(self._clock.now_us() - KEEP_UPLOADS_US)
+        return True
+
+    async def _do(self, job: ContactJob) -> bool:
+        """False when it is no longer ours to close (aborted, or another worker has it)."""
+        lists = {number: ListAction(action) for number, action in job.orders.lists}
+        trace = Trace("import" if job.kind == "csv" else "job", f"job {job.id}")
+        total = job.total
+        async for done, piece in self._pieces(job):
+            now = self._clock.now_us()
+            total = max(total, done)
+            errors = await self._store.contact_jobs.advance(job, self._worker_id, piece.changes, lists, trace, piece.errors, done, total, now,
+                                                            now + LEASE_S * SECOND_US)  # fmt: skip
+            if errors is None:
+                await self._see_why(job, lists)
+                return False
+            if job.orders.max_errors and errors > job.orders.max_errors:
+                raise Spoilt(f"more than {job.orders.max_errors} entries could not be taken")
+            job = replace(job, done=done, total=total)
+        return True
+
+    async def _see_why(self, job: ContactJob, lists: dict[int, ListAction]) -> None:
+        """A piece was not written: spoilt when one of its lists is gone, else the job is no longer ours."""
+        for number in lists:
+            found = await self._store.contacts.find_list(job.account_id, number)
+            if found is None or found.deleted_at is not None:
+                raise Spoilt(f"list {number} is not there any more")
+
+    def _pieces(self, job: ContactJob) -> AsyncIterator[tuple[int, Piece]]:
+        match job.kind:
+            case "csv":
+                return self._of_file(job)
+            case "list":
+                return self._of_list(job)
+            case _:
+                return self._of_entries(job)
+
+    async def _known(self, job: ContactJob) -> dict[str, ContactProperty]:
+        return {one.name.lower(): one for one in await self._store.contacts.properties(job.account_id)}
+
+    async def _upload(self, job: ContactJob) -> bytes:
+        data = await self._store.contact_jobs.uploaded(job.account_id, job.upload_id)
+        if data is None:
+            raise Spoilt("the uploaded data is not there")
+        return data
+
+    async def _of_entries(self, job: ContactJob) -> AsyncIterator[tuple[int, Piece]]:
+        entries: list[object] = msgspec.json.decode(await self._upload(job), type=list)
+        known = await self._known(job)
+        for start in range(job.done, len(entries), PIECE):
+            piece = entries[start : start + PIECE]
+            yield start + len(piece), read_entries(piece, start + 1, known, job.orders.excludes)
+
+    async def _of_list(self, job: ContactJob) -> AsyncIterator[tuple[int, Piece]]:
+        """By the contacts' ids; those before the place where the job stands are passed over once."""
+        after, done = 0, 0
+        while True:
+            page = await self._store.contacts.of_list(job.account_id, job.orders.source_list, after=after, limit=PIECE, is_unsubscribed=False)
+            if not page:
+                return
+            after, done = page[-1].id, done + len(page)
+            if done > job.done:
+                yield done, Piece([ContactChange(one.address, one.address_key) for one in page])
+
+    async def _of_file(self, job: ContactJob) -> AsyncIterator[tuple[int, Piece]]:
+        data = await self._upload(job)
+        rows = _rows(data)
+        header = job.orders.field_names or await asyncio.to_thread(_first, rows)
+        column, names = header_of(header)
+        known = await self._made_known(job, [name for number, name in enumerate(names) if number != column])
+        done = 0
+        while True:
+            piece = await asyncio.to_thread(_take, rows, PIECE)
+            if not piece:
+                return
+            done += len(piece)
+            if done > job.done:
+                yield done, read_rows(piece, column, names, done - len(piece) + 1, known, job.orders.excludes)
+
+    async def _made_known(self, job: ContactJob, names: list[str]) -> dict[str, ContactProperty]:
+        """The account's properties, those that the header names and that were not there made as texts."""
+        known = await self._known(job)
+        for name in names:
+            if name not in known and is_name(name) and len(known) < MAX_PROPERTIES:
+                await self._store.contacts.add_property(job.account_id, name, PropertyKind.STR, self._clock.now_us())
+                known = await self._known(job)
+        return known
+
+
+def _rows(data: bytes) -> Iterator[Row]:
+    reader = TableReader(guess(data[:CHUNK]))
+    for start in range(0, len(data), CHUNK):
+        yield from reader.feed(data[start : start + CHUNK])
+    yield from reader.finish()
+
+
+def _first(rows: Iterator[Row]) -> tuple[str, ...]:
+    """The header row."""
+    first = next(rows, None)
+    if first is None or not first.cells:
+        raise Spoilt("the file has no header row")
+    return first.cells
+
+
+def _take(rows: Iterator[Row], count: int) -> list[Row]:
+    return list(itertools.islice(rows, count))
