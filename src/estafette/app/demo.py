@@ -26,6 +26,8 @@ from estafette.settings import ConfigError
 from estafette.status.blocking import StatusPolicy
 from estafette.store.opening import open_store
 from estafette.vault import new_dkim_key, open_vault
+from estafette.web.first_admin import NAME as ADMIN
+from estafette.web.first_admin import make_first_admin
 
 ACCOUNT: Final = "demo"
 DOMAIN: Final = "demo.example"
@@ -35,9 +37,14 @@ GIVE_UP_S: Final = 120.0
 TEXT: Final = """
 Estafette runs on this machine only; nothing leaves it. Mail goes to a small simulated Internet.
 
-  SMTP      {smtp}        HTTP      {http}
-  API key   {key}
-  secret    {secret}
+  Dashboard  {http}/app/
+             sign in as {user} with {password}
+
+  SMTP       {smtp}        HTTP  {http}
+  API key    {key}
+  secret     {secret}
+
+A newsletter and single mails are being sent all the time: look at the dashboard while its figures fill.
 
 Send a mail by SMTP:
 
@@ -112,6 +119,7 @@ class Kept:
     key: str
     secret: str
     issue: int  # number of the newsletter's next issue
+    password: str  # of the dashboard's first administrator; "" = that was not made here
 
 
 def _start_internet(inbound_port: int, fbl_address: str) -> tuple[int, int, int]:
@@ -154,7 +162,7 @@ async def _first_account(config: Config) -> Kept:
             await store.add_dkim_key(account.id, new_dkim_key(DOMAIN, open_vault(config, clock), clock), clock.now_us())
         kept = _read(file)
         if kept is None or await store.credential(kept.key) is None:
-            kept = Kept(clock.token_bytes(16).hex(), clock.token_bytes(16).hex(), 1)
+            kept = Kept(clock.token_bytes(16).hex(), clock.token_bytes(16).hex(), 1, await make_first_admin(store, clock))
             await store.add_key(account.id, kept.key, hashlib.sha256(kept.secret.encode()).digest(), clock.now_us())
         _keep(file, json.dumps(dataclasses.asdict(kept) | {"issue": kept.issue + 2}))
         return kept
@@ -165,7 +173,7 @@ async def _first_account(config: Config) -> Kept:
 def _read(file: Path) -> Kept | None:
     with contextlib.suppress(OSError, ValueError, KeyError):
         found = json.loads(file.read_text())
-        return Kept(found["key"], found["secret"], int(found.get("issue", 1)))
+        return Kept(found["key"], found["secret"], int(found["issue"]), found["password"])
     return None
 
 
@@ -176,5 +184,6 @@ def _keep(file: Path, text: str) -> None:
 
 def _tell(at: Mapping[str, str], kept: Kept) -> None:
     command = os.path.relpath(sys.argv[0]) if os.path.basename(sys.argv[0]) == "estafette" else "estafette"
-    print(TEXT.format(smtp=at.get("submission", ""), http=f"http://{at.get('http', '')}", key=kept.key, secret=kept.secret, domain=DOMAIN, command=command))
+    print(TEXT.format(smtp=at.get("submission", ""), http=f"http://{at.get('http', '')}", key=kept.key, secret=kept.secret, domain=DOMAIN, command=command,
+                      user=ADMIN, password=kept.password or "the password that you know"))  # fmt: skip
     print("ready", *(f"{role}={endpoint}" for role, endpoint in at.items()), flush=True)
