@@ -17,11 +17,12 @@ from estafette.accept.examine import Examined, accepted_content
 from estafette.accept.filling import Known, Stored
 from estafette.accept.guarding import STOPPED, GuardBook
 from estafette.accept.ids import IdMaker
+from estafette.audience import ContactProperty, PropertyKind, PropertyValue
 from estafette.clock import SECOND_US, Clock, to_iso
 from estafette.mail import trace
 from estafette.mail.address import Address, is_deliverable_domain
 from estafette.model import LANES, Accepted, Account, Claimed, Content, Door, NewMessage, Options, Reason, State, Submission
-from estafette.nouns import ContactProperty, PropertyKind, PropertyValue, TemplateContent
+from estafette.nouns import TemplateContent
 from estafette.prepare.template.library import Library
 from estafette.queue.lanes import lane_of
 from estafette.queue.paths import Place
