@@ -139,8 +139,10 @@ SHELL: dict[str, set[str]] = {
     "web": {
         "activity.py",
         "blocks.py",
+        "campaigns.py",
         "desk.py",
         "domains.py",
+        "exporting.py",
         "figures.py",
         "first_admin.py",
         "live.py",
@@ -150,7 +152,9 @@ SHELL: dict[str, set[str]] = {
         "passwords.py",
         "routes.py",
         "sending_queue.py",
+        "settings.py",
         "signing_in.py",
+        "statistics.py",
     },
     "cli": {
         "accounts.py",

@@ -65,6 +65,7 @@ from estafette.store.opening import open_store
 from estafette.store.seam import Store, StoreFault, Worker
 from estafette.vault import open_vault
 from estafette.web.desk import WebDesk
+from estafette.web.exporting import Exporter
 from estafette.web.routes import web_routes
 
 STOPPED: Final = 0
@@ -231,6 +232,7 @@ class Doors:
     servers: list[asyncio.Server]
     http: _Http | None
     serving: asyncio.Task[None] | None
+    exporting: asyncio.Task[None] | None = None  # files that people ordered in the dashboard
     reporting: asyncio.Task[None] | None = None  # failure reports are made where mail is taken by SMTP
 
     def is_closing(self) -> bool:
@@ -239,8 +241,9 @@ class Doors:
 
     async def close(self, within_s: float) -> None:
         """No new connections; those that are open may finish, all at the same time."""
-        if self.reporting is not None:
-            self.reporting.cancel()
+        for beside in (self.reporting, self.exporting):
+            if beside is not None:
+                beside.cancel()
         for server in self.servers:
             server.close()
         if self.http is not None:
@@ -311,7 +314,9 @@ def _dashboard(config: Config, clock: Clock, store: Store, door: SubmitDoor, doo
     def resolver() -> DnsResolver:
         return DnsResolver([(e.host, e.port) for e in config.delivery.dns], config.delivery.dns_timeout_s, clock)
 
-    return web_routes(WebDesk(store, clock, config, open_vault(config, clock), resolver, door, doors.is_closing))
+    exporter = Exporter(store, clock)
+    doors.exporting = asyncio.create_task(exporter.run())
+    return web_routes(WebDesk(store, clock, config, open_vault(config, clock), resolver, door, doors.is_closing, wake_exports=exporter.wake))
 
 
 def _protocol(reception: Reception, is_tls: bool) -> Callable[[], SubmissionProtocol]:

@@ -26,7 +26,7 @@ class FiguresDesk:
         return Selection(self.account_id, timing=timing, door=self.door)
 
     async def counts(self, period: Period) -> dict[str, int]:
-        """Summed counters."""
+        """Summed counters: `facts.COUNTS`."""
         return added(await self.store.statistics.sums(self._selection(), pieces(period.since, period.until)))
 
     async def total(self, period: Period, *, without_machines: bool = False) -> Figures:

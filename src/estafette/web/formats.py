@@ -44,6 +44,10 @@ class Formats:
             return "< " + self._percent(_TOO_SMALL, 2)
         return self._percent(value, 2 if is_fine or (part and value < _TWO_DIGITS_BELOW) else 1)
 
+    def ratio(self, part: int, whole: int) -> str:
+        """How many of these per one of those, two decimals."""
+        return format_decimal(Decimal(part) / whole, format="#,##0.00", locale=_locale(self.language)) if whole else NOTHING[self.language]
+
     def points(self, part: int, whole: int, part_before: int, whole_before: int) -> str:
         """Change in points of percent, signed; "" where either rate is of nothing."""
         if not whole or not whole_before:
@@ -104,7 +108,8 @@ class Formats:
             return f"{seconds // 60} min" + (f" {seconds % 60} s" if seconds % 60 and seconds < 600 else "")
         if seconds < 86_400:
             return f"{seconds // 3600} h" + (f" {seconds % 3600 // 60:02d}" if seconds % 3600 >= 60 else "")
-        return f"{self.number(seconds // 86_400)} {'j' if self.language == 'fr' else 'd'}" + (f" {seconds % 86_400 // 3600} h" if seconds < 864_000 else "")
+        hours = f" {seconds % 86_400 // 3600} h" if seconds < 864_000 and seconds % 86_400 >= 3600 else ""
+        return f"{self.number(seconds // 86_400)} {'j' if self.language == 'fr' else 'd'}{hours}"
 
     def size(self, octets: int) -> str:
         """413 B, 12.4 kB."""

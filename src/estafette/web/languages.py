@@ -27,3 +27,8 @@ def chosen(of_user: str, cookie: str, accept_language: str) -> str:
 def marked(text: str) -> str:
     """Marks a text for translation where it is written; it is translated where it is shown."""
     return text
+
+
+def marked_count(context: str, text: str) -> str:
+    """The same for a word that counts many ("Délivrés") where the plain one names one ("Délivré"); `context` is always "count"."""
+    return text

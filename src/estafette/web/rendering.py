@@ -60,6 +60,12 @@ def _icon(name: str, text: str = "") -> Markup:
     return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>').format(asset_url("icons.svg"), name)
 
 
+def _address(text: str) -> Markup:
+    """An address that breaks, where it must, after its @."""
+    local, at, domain = text.rpartition("@")
+    return Markup("{}{}{}{}").format(local, at, Markup("<wbr>") if at else "", domain)
+
+
 @cache
 def environment(language: str) -> Environment:
     """The environment of a language. Everything is escaped; an unknown variable is an error, not an empty place."""
@@ -72,7 +78,7 @@ def environment(language: str) -> Environment:
         marks_of=statuses.marks_of, STATUSES=statuses.STATUSES, GROUP_WORDS=statuses.GROUP_WORDS,
         CAUSES=CAUSES, BLOCK_CAUSES=BLOCK_CAUSES, STAGE_WORDS=frozenset(STAGES.values()),
     )  # fmt: skip
-    env.filters.update(number=formats.number, when=formats.when, iso=formats.iso, size=formats.size, duration=formats.duration)
+    env.filters.update(number=formats.number, when=formats.when, iso=formats.iso, size=formats.size, duration=formats.duration, address=_address)
     return env
 
 

@@ -10,11 +10,17 @@ from estafette.stats.rates import Figures, figures_of_counters
 from estafette.web.charts import Lines, Stacked, lines, nice_top, stacked
 from estafette.web.choosing import HOUR_US, PERIODS, read_day
 from estafette.web.formats import Formats
-from estafette.web.languages import marked as _
+from estafette.web.languages import marked_count as _c
 
 MAX_DAYS: Final = 400
-KEYS: Final = (("delivered", _("Delivered")), ("sent", _("Awaiting answer")), ("soft_error", _("Temporary errors")), ("hard_error", _("Permanent errors")),
-               ("blocked", _("Blocked")), ("queued", _("Queued")))  # fmt: skip
+KEYS: Final = (
+    ("delivered", _c("count", "Delivered")),
+    ("sent", _c("count", "Awaiting answer")),
+    ("soft_error", _c("count", "Temporary errors")),
+    ("hard_error", _c("count", "Permanent errors")),
+    ("blocked", _c("count", "Blocked")),
+    ("queued", _c("count", "Queued")),
+)
 """The parts of the bars, from the bottom up: each message is in one."""
 
 
@@ -89,6 +95,7 @@ class Row:
 
     at: int  # seconds since 1970
     label: str
+    tick: str  # the same, short
     counts: tuple[int, ...]
     error_rate: str
     spam_rate: str
@@ -119,7 +126,7 @@ def time_chart(period: Period, series: Sequence[Figures], formats: Formats) -> T
     rates = lines([("errors", errors), ("spam", spam)], [("amber", 0.04, formats.limit(0.04)), ("red", 0.08, formats.limit(0.08))],
                   [(0.0, "0"), (high, formats.limit(high))])  # fmt: skip
     rows = tuple(
-        Row(at // SECOND_US, formats.slot(at, is_daily=period.is_daily), tuple(count for _, count in column),
+        Row(at // SECOND_US, formats.slot(at, is_daily=period.is_daily), formats.tick(at, is_daily=period.is_daily), tuple(count for _, count in column),
             formats.share(f.soft_errors + f.hard_errors, f.sent), formats.share(f.spam, f.sent, is_fine=True))
         for at, column, f in zip(period.buckets, columns, series, strict=True)
     )  # fmt: skip

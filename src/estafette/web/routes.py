@@ -7,7 +7,21 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from estafette.web import activity, blocks, domains, live, message, onboarding, overview, sending_queue, signing_in
+from estafette.web import (
+    activity,
+    blocks,
+    campaigns,
+    domains,
+    exporting,
+    live,
+    message,
+    onboarding,
+    overview,
+    sending_queue,
+    settings,
+    signing_in,
+    statistics,
+)
 from estafette.web.desk import HEADERS, NOT_FOUND, Endpoint, Refused, Visit, WebDesk, served
 from estafette.web.permissions import May
 from estafette.web.rendering import ROOT, assets_by_hashed_name
@@ -24,6 +38,8 @@ OWN: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("POST", f"{ROOT}/sign-out", signing_in.sign_out),
     ("GET", f"{ROOT}/me", signing_in.me),
     ("POST", f"{ROOT}/me", signing_in.change_me),
+    ("GET", f"{ROOT}/users", settings.all_users),
+    ("POST", f"{ROOT}/users", settings.change_user),
 )
 OF_ACCOUNT: Final[tuple[tuple[str, str, Endpoint, May], ...]] = (
     ("GET", "/", overview.overview, May.READ),
@@ -44,6 +60,18 @@ OF_ACCOUNT: Final[tuple[tuple[str, str, Endpoint, May], ...]] = (
     ("POST", "/blocks", blocks.change, May.BLOCK),
     ("GET", "/queue", sending_queue.queue, May.READ),
     ("POST", "/queue", sending_queue.retry, May.RETRY),
+    ("GET", "/campaigns", campaigns.campaigns, May.READ),
+    ("GET", "/campaigns/{id:int}", campaigns.campaign, May.READ),
+    ("GET", "/statistics", statistics.statistics, May.READ),
+    ("GET", "/exports", exporting.exports, May.EXPORT),
+    ("POST", "/exports", exporting.order, May.EXPORT),
+    ("GET", "/exports/{id:int}", exporting.export, May.EXPORT),
+    ("GET", "/exports/{id:int}/file", exporting.download, May.EXPORT),
+    ("GET", "/settings", settings.settings, May.READ),
+    ("POST", "/settings/keys", settings.change_keys, May.KEYS),
+    ("POST", "/settings/users", settings.change_users, May.USERS),
+    ("POST", "/settings/webhooks", settings.change_webhooks, May.KEYS),
+    ("GET", "/settings/{tab}", settings.part, May.READ),
 )
 """Addresses below an account, and what a role must allow."""
 

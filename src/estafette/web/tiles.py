@@ -11,6 +11,7 @@ from typing import Final
 from estafette.stats.rates import Figures
 from estafette.web.formats import Formats
 from estafette.web.languages import marked as _
+from estafette.web.languages import marked_count as _c
 
 BASES: Final = {"sent": _("sent"), "delivered": _("delivered"), "opened": _("opened"), "processed": _("processed")}
 """What stands behind "of" in "9,216 of 9,600 sent"."""
@@ -33,14 +34,14 @@ class Measure:
 
 
 MEASURES: Final = (
-    Measure("sent", _("Sent"), "hourglass", "sent", "processed", "all_sent"),
-    Measure("delivered", _("Delivered"), "tick", "delivered", "sent", "delivered"),
-    Measure("opened", _("Opened"), "open", "opened", "delivered", "opened"),
-    Measure("clicked", _("Clicked"), "pointer", "clicked", "delivered", "clicked"),
-    Measure("unsubscribed", _("Unsubscribes"), "door", "unsubscribed", "opened", "unsubscribed", is_bad=True),
-    Measure("spam", _("Spam"), "flag", "spam", "sent", "spam", is_fine=True, is_bad=True, amber=0.0008, red=0.001),
-    Measure("errors", _("Errors"), "cross", "errors", "sent", "errors", is_bad=True, amber=0.04, red=0.08),
-    Measure("blocked", _("Blocked"), "block", "blocked", "processed", "blocked", is_bad=True, amber=0.10, red=0.30),
+    Measure("sent", _c("count", "Sent"), "hourglass", "sent", "processed", "all_sent"),
+    Measure("delivered", _c("count", "Delivered"), "tick", "delivered", "sent", "delivered"),
+    Measure("opened", _c("count", "Opened"), "open", "opened", "delivered", "opened"),
+    Measure("clicked", _c("count", "Clicked"), "pointer", "clicked", "delivered", "clicked"),
+    Measure("unsubscribed", _c("count", "Unsubscribes"), "door", "unsubscribed", "opened", "unsubscribed", is_bad=True),
+    Measure("spam", _c("count", "Spam"), "flag", "spam", "sent", "spam", is_fine=True, is_bad=True, amber=0.0008, red=0.001),
+    Measure("errors", _c("count", "Errors"), "cross", "errors", "sent", "errors", is_bad=True, amber=0.04, red=0.08),
+    Measure("blocked", _c("count", "Blocked"), "block", "blocked", "processed", "blocked", is_bad=True, amber=0.10, red=0.30),
 )
 """In the order of the status page."""
 
@@ -109,12 +110,12 @@ class Piece:
 def partition(f: Figures, formats: Formats) -> list[Piece]:
     """Everything processed as parts of one whole: they add up, so that stacking them is honest."""
     parts = (
-        ("delivered", _("Delivered"), f.delivered, "delivered"),
-        ("sent", _("Awaiting answer"), f.in_flight, "sent"),
-        ("soft_error", _("Temporary errors"), f.soft_errors, "soft_error"),
-        ("hard_error", _("Permanent errors"), f.hard_errors, "hard_error"),
-        ("blocked", _("Blocked"), f.blocked, "blocked"),
-        ("queued", _("Queued"), f.queued, "queued"),
+        ("delivered", _c("count", "Delivered"), f.delivered, "delivered"),
+        ("sent", _c("count", "Awaiting answer"), f.in_flight, "sent"),
+        ("soft_error", _c("count", "Temporary errors"), f.soft_errors, "soft_error"),
+        ("hard_error", _c("count", "Permanent errors"), f.hard_errors, "hard_error"),
+        ("blocked", _c("count", "Blocked"), f.blocked, "blocked"),
+        ("queued", _c("count", "Queued"), f.queued, "queued"),
     )
     found, start = [], 0.0
     for key, word, count, chosen in parts:
@@ -143,9 +144,9 @@ def nested(f: Figures, formats: Formats) -> list[Nested]:
     """Opened and clicked inside delivered, unsubscribed inside opened."""
     whole = f.delivered or 1
     bars = (
-        ("opened", _("Opened"), f.opened, f.delivered, "delivered"),
-        ("clicked", _("Clicked"), f.clicked, f.delivered, "delivered"),
-        ("unsubscribed", _("Unsubscribed"), f.unsubscribed, f.opened, "opened"),
+        ("opened", _c("count", "Opened"), f.opened, f.delivered, "delivered"),
+        ("clicked", _c("count", "Clicked"), f.clicked, f.delivered, "delivered"),
+        ("unsubscribed", _c("count", "Unsubscribed"), f.unsubscribed, f.opened, "opened"),
     )
     return [Nested(key, word, count, base, BASES[base_name], formats.share(count, base), 1000 * base / whole, min(1000.0, 1000 * count / whole))
             for key, word, count, base, base_name in bars]  # fmt: skip

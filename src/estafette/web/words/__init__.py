@@ -15,11 +15,13 @@ HERE: Final = Path(__file__).parent
 METHODS: Final = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 OPTIONS: Final = {"**/templates/**.html": {"newstyle_gettext": "true", "trim_blocks": "true", "lstrip_blocks": "true"}}
 
+KEYWORDS: Final = {"_": None, "gettext": None, "ngettext": (1, 2), "_c": ((1, "c"), 2), "pgettext": ((1, "c"), 2)}
+
 
 def extracted() -> Catalog:
     """Every text of the dashboard."""
     catalog = Catalog(project="Estafette", fuzzy=False, header_comment="# The dashboard in French. See words/__init__.py.")
-    found = extract_from_dir(str(HERE.parent), METHODS, OPTIONS, keywords={"_": None, "gettext": None, "ngettext": (1, 2)})
+    found = extract_from_dir(str(HERE.parent), METHODS, OPTIONS, KEYWORDS)
     for name, _line, text, _comments, context in found:
         catalog.add(text, locations=[(name, 0)], context=context)
     return catalog

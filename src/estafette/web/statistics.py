@@ -1,0 +1,37 @@
+"""S15, statistics over long periods: by time, provider, sender, hour of the week, program and country; and the API call that yields the same."""
+
+from starlette.responses import Response
+
+from estafette.clock import DAY_US
+from estafette.facts import Reach, Timing
+from estafette.model import Door
+from estafette.web.desk import Visit
+from estafette.web.figures import FiguresDesk
+from estafette.web.report import Period, read_period, time_chart, week_grid
+from estafette.web.tiles import nested, partition, tiles
+
+
+async def statistics(visit: Visit) -> Response:
+    """The page."""
+    tracking, formats = visit.desk.config.tracking, visit.formats
+    period = read_period(visit.request.query_params, visit.now, "30d")
+    door = visit.query("source") if visit.query("source") in list(Door) else None
+    timing = Timing.EVENT if visit.query("by") == "event" else Timing.MESSAGE
+    desk = FiguresDesk(visit.store, visit.account_id, tracking.opens, door)
+    total, before, persons = await desk.total(period), await desk.total(period.before), await desk.total(period, without_machines=True)
+    series = await desk.series(period, timing)
+    week = Period("", max(period.since, period.until - 28 * DAY_US), period.until)
+    grid = week_grid(await desk.hours(week))
+    reach = visit.store.statistics.reach
+    programs = await reach(visit.account_id, 0, Reach.AGENT, is_click=False, since=period.since, until=period.until, limit=15)
+    countries = await reach(visit.account_id, 0, Reach.COUNTRY, is_click=False, since=period.since, until=period.until, limit=15)
+    call = f"{visit.desk.config.http.public_url}/v3/REST/statcounters?CounterSource=APIKey&CounterTiming={'Event' if timing is Timing.EVENT else 'Message'}"
+    call += f"&CounterResolution={'Day' if period.is_daily else 'Hour'}&FromTS={period.since // 1_000_000}&ToTS={period.until // 1_000_000}"
+    return visit.page(
+        "statistics.html", period=period, door=door or "", is_by_event=timing is Timing.EVENT, figures=total, persons=persons,
+        tiles=tiles(total, before if before.sent else None, series, formats, has_opens=tracking.opens, has_clicks=tracking.clicks),
+        pieces=partition(total, formats), bars=nested(total, formats), chart=time_chart(period, series, formats), providers=await desk.providers(period),
+        senders=(await desk.senders(period))[:50], grid=grid, most=max(1, *(max(row) for row in grid)), programs=programs, countries=countries,
+        call=call, kept={"period": period.key, "from": visit.query("from"), "to": visit.query("to")},
+        link=lambda key: visit.url("activity", status=key, source=door, period=period.key),
+    )  # fmt: skip
