@@ -50,7 +50,7 @@ def lines(draw: st.DrawFn) -> bytes:
 
 def moved(part: Part, by: int) -> Part:
     """The same part in a mail that begins `by` octets earlier."""
-    fields = tuple(replace(f, start=f.start + by, end=f.end + by) for f in part.header.fields)
+    fields = tuple(f._replace(start=f.start + by, end=f.end + by) for f in part.header.fields)
     header = Header(fields, part.header.end + by, part.header.body_start + by)
     return replace(part, start=part.start + by, end=part.end + by, header=header, children=tuple(moved(child, by) for child in part.children))
 

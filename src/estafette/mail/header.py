@@ -6,8 +6,8 @@ A `Field` knows where it stands in the mail. `Header.without` and `prepend` spli
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from estafette.mail.address import Mailbox
 from estafette.mail.words import decode_words, encode_words
@@ -28,8 +28,7 @@ class HeaderError(ValueError):
     """A header that must not be sent or cannot be accepted; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):  # many are made for every mail, and a dataclass takes three times as long
     """One field with its place in the mail: `start` at its name, `end` after its line end."""
 
     name: str  # as written
@@ -60,13 +59,18 @@ class Header:
     end: int  # after the last field, before the empty line
     body_start: int
 
+    by_key: dict[str, list[Field]] = field(init=False, default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for one in self.fields:
+            self.by_key.setdefault(one.name.lower(), []).append(one)
+
     def all(self, name: str) -> list[Field]:
-        key = name.lower()
-        return [f for f in self.fields if f.key == key]
+        return list(self.by_key.get(name.lower(), ()))
 
     def first(self, name: str) -> Field | None:
-        key = name.lower()
-        return next((f for f in self.fields if f.key == key), None)
+        found = self.by_key.get(name.lower())
+        return found[0] if found else None
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)
