@@ -16,6 +16,8 @@ from estafette.stats.periods import bucket_of
 from estafette.stats.providers import provider_of
 
 Changes = dict[str, int]
+_Finest = tuple[int, int, str, bool, int, str, str]
+"""Account, campaign, author, whether it is EVENT timing, beginning of the five minutes, door, provider."""
 
 MAX_NAME: Final = 2000
 _AT: Final = {name: i for i, name in enumerate(COUNTS)}
@@ -54,20 +56,31 @@ _SETS: Final = {
 
 
 def fold(views: Sequence[EventView]) -> Fold:
-    """What a stretch of events adds, per row."""
-    counters: dict[CounterKey, list[int]] = {}
+    """What a stretch of events adds, per row: added up in the narrowest slices first, which lie inside the wider ones."""
+    finest: dict[_Finest, Changes] = {}
     sightings: list[Sighting] = []
     for view in views:
         if not view.submission_id:  # it names no message of ours, or one whose time of keeping is over
             continue
         for is_happening, provider, changes in changes_of(view):
-            for key in _rows(view, Timing.EVENT if is_happening else Timing.MESSAGE, provider):
-                row = counters.get(key)
-                if row is None:
-                    row = counters[key] = [0] * len(COUNTS)
-                for name, number in changes.items():
-                    row[_AT[name]] += number
+            at = bucket_of(view.event.at if is_happening else view.sent_at, Resolution.FIVE_MINUTES)
+            key = (view.event.account_id, view.campaign_id, view.author, is_happening, at, view.door, provider)
+            row = finest.get(key)
+            if row is None:
+                finest[key] = dict(changes)
+                continue
+            for name, number in changes.items():
+                row[name] = row.get(name, 0) + number
         sightings += _sightings(view)
+    counters: dict[CounterKey, list[int]] = {}
+    for key, row in finest.items():
+        if any(row.values()):
+            for wider in _rows(key):
+                total = counters.get(wider)
+                if total is None:
+                    total = counters[wider] = [0] * len(COUNTS)
+                for name, number in row.items():
+                    total[_AT[name]] += number
     return Fold({key: row for key, row in counters.items() if any(row)}, sightings)
 
 
@@ -136,17 +149,18 @@ def _number(event: Event, name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _rows(view: EventView, timing: Timing, provider: str) -> Iterator[CounterKey]:
-    at = view.event.at if timing is Timing.EVENT else view.sent_at
+def _rows(key: _Finest) -> Iterator[CounterKey]:
+    account_id, campaign_id, author, is_happening, at, door, provider = key
+    timing = Timing.EVENT if is_happening else Timing.MESSAGE
     axes = [(Axis.ACCOUNT, "")]
-    if view.campaign_id:
-        axes.append((Axis.CAMPAIGN, str(view.campaign_id)))
-    if view.author and timing is Timing.MESSAGE:
-        axes.append((Axis.SENDER, view.author.lower()))
+    if campaign_id:
+        axes.append((Axis.CAMPAIGN, str(campaign_id)))
+    if author and not is_happening:
+        axes.append((Axis.SENDER, author.lower()))
     for resolution in Resolution:
         bucket = bucket_of(at, resolution)
         for axis, source in axes:
-            yield CounterKey(view.event.account_id, axis, source, timing, resolution, bucket, view.door, provider)
+            yield CounterKey(account_id, axis, source, timing, resolution, bucket, door, provider)
 
 
 def _sightings(view: EventView) -> Iterator[Sighting]:
