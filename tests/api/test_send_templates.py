@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from estafette.audience import ContactChange, PropertyKind, Trace
 from estafette.clock import SECOND_US
 from estafette.model import EventKind, MessageView, State
-from estafette.nouns import ContactChange, PropertyKind, Template, TemplateContent, Trace
+from estafette.nouns import Template, TemplateContent
 from tests.api.conftest import Api, call, mail
 
 HTML = '<p>Hello {{var:name:"you"}}, {% for x in var:items %}{{x}} {% endfor %}</p>'
