@@ -139,6 +139,11 @@ def reported(message: int, kind: str, peer: str, reply: str = "") -> None:
     _say(logging.INFO, "reported", message=message, kind=kind, peer=peer, reply=reply)
 
 
+def parse_failed(address: str, why: str, *, is_given_up: bool) -> None:
+    """A customer's program did not take a mail that came in for it."""
+    _say(logging.WARNING, "parse_failed", address=address, why=why, given_up=is_given_up)
+
+
 def report_ignored(peer: str, why: str) -> None:
     """A report that names no message of ours, or whose token is not valid: it changed nothing."""
     _say(logging.INFO, "report ignored", peer=peer, why=why)

@@ -105,6 +105,7 @@ SHELL: dict[str, set[str]] = {
         "worker.py",
     },
     "feedback": {
+        "handing.py",
         "http.py",
         "inbound.py",
         "permissions.py",
@@ -167,6 +168,7 @@ SHELL: dict[str, set[str]] = {
         "messages.py",
         "pausing.py",
         "printing.py",
+        "parsing.py",
         "privacy.py",
         "queue.py",
         "reasons.py",

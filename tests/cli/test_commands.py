@@ -430,3 +430,17 @@ def test_the_keys_of_a_domain_are_rotated(shell: Shell) -> None:
     assert "that does not sign" in shell("domain", "rotate", "example.com", "--drop", second["selector"], code=1).stderr
     (dropped,) = shell.json("domain", "rotate", "example.com", "--drop", first["selector"])
     assert [k["selector"] for k in dropped["keys"]] == [k["selector"] for k in switched["keys"][1:]]
+
+
+def test_routes_to_programs(shell: Shell) -> None:
+    shell("account", "add", "shop")
+    assert "not a verified domain" in shell("route", "add", "https://shop.example/in", "--email", "in@shop.example", code=1).stderr
+    assert "URL" in shell("route", "add", "ftp://shop.example/in", code=2).stderr
+    (made,) = shell.json("route", "add", "https://shop.example/in")
+    assert made["email"].endswith("@bounces.mail.example.com") and made["url"] == "https://shop.example/in"
+    shell("domain", "add", "shop.example", "--verified")
+    (named,) = shell.json("route", "add", "https://shop.example/in", "--email", "in@shop.example")
+    assert "leads somewhere already" in shell("route", "add", "https://shop.example/2", "--email", "in@shop.example", code=1).stderr
+    assert [(r["email"], r["waiting"]) for r in shell.json("route", "list")] == [(made["email"], 0), ("in@shop.example", 0)]
+    shell("route", "remove", str(named["id"]))
+    assert "there is no route" in shell("route", "remove", str(named["id"]), code=3).stderr

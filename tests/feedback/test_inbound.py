@@ -47,7 +47,7 @@ class Listener:
 
 
 async def listen(ground: Ground, **changes: object) -> tuple[Listener, Callable[[], object]]:
-    inbound = Inbound(OPTIONS, SystemClock(), ground.store, KEYRING, OURS, Budget(64_000_000), **changes)  # type: ignore[arg-type]
+    inbound = Inbound(OPTIONS, SystemClock(), ground.store, KEYRING, OURS, Budget(64_000_000), ground.store.parsing, **changes)  # type: ignore[arg-type]
     server = await asyncio.get_running_loop().create_server(inbound.protocol, "127.0.0.1", 0)
     return Listener(inbound, server.sockets[0].getsockname()[1], ground), server.close
 

@@ -9,6 +9,7 @@ from estafette.api.webhooks.telling import Calling, Teller
 from estafette.app.retention import Sweeper
 from estafette.clock import Clock
 from estafette.config import Config
+from estafette.feedback.handing import Handing
 from estafette.newsletters.conductor import Conductor
 from estafette.newsletters.jobs import Jobber
 from estafette.stats.folder import Folder
@@ -40,6 +41,7 @@ class Beside:
             Folder(store, clock, worker_id), Teller(store, calling, worker_id), Watch(store, clock, worker_id), book,
             Sweeper(store, clock, worker_id, config.retention),
             Conductor(store, clock, worker_id, next_id, wake, config.delivery.give_up_after_s), Jobber(store, clock, worker_id),
+            Handing(store, clock, caller, worker_id, config.server.hostname),
         )  # fmt: skip
         return cls(caller, [asyncio.create_task(one.run()) for one in followers])
 

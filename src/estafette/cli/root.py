@@ -11,6 +11,7 @@ from estafette.cli.ground import EXIT_CODES
 from estafette.cli.guard import guard
 from estafette.cli.held import queue_drop, queue_held, queue_release
 from estafette.cli.messages import message
+from estafette.cli.parsing import route
 from estafette.cli.privacy import consent, link, tracking
 from estafette.cli.queue import audit, block, queue, stats
 from estafette.cli.rotating import domain_rotate
@@ -68,6 +69,7 @@ COMMANDS = (
     consent,
     link,
     tls,
+    route,
 )
 for command in COMMANDS:
     root.add_command(command)

@@ -17,15 +17,17 @@ from estafette import maillog
 from estafette.clock import Clock
 from estafette.config import Config
 from estafette.feedback.matching import Arrival, find_inside, match, what_it_is
-from estafette.feedback.recipients import Destination, Directory, directory, find_destination
+from estafette.feedback.recipients import Desk, Destination, Directory, directory, find_destination
 from estafette.feedback.wire import Wire
+from estafette.mail.address import AddressError, parse
 from estafette.mail.header import HeaderError, read_header
 from estafette.mail.reports import Report, read_report
 from estafette.mail.smtp import server
 from estafette.mail.smtp.replies import Reply, reply
 from estafette.mail.token import Keyring
 from estafette.model import Record, Recorded
-from estafette.store.seam import StoreFault
+from estafette.store.parsing import ParseMail, ParseRoute
+from estafette.store.seam import Store, StoreFault
 
 OK: Final = reply(250, "2.1.0", "Ok")
 TAKEN: Final = reply(250, "2.0.0", "Ok")
@@ -39,6 +41,7 @@ INLINE_BYTES: Final = 65_536  # larger mails are read in a thread
 EARLY_TRIES: Final = 10
 EARLY_PAUSE_S: Final = 0.2
 MINUTE_S: Final = 60.0
+MAX_WAITING: Final = 1000  # mails for one program that does not take them
 
 
 class Budget(Protocol):
@@ -53,6 +56,14 @@ class RecordStore(Protocol):
     """What the store must offer (`store.seam.Store` does)."""
 
     async def record_many(self, records: Sequence[Record]) -> list[Recorded]: ...
+
+
+class RouteShelf(Protocol):
+    """Where addresses lead that are customers' own (`store.parsing.Parsing`)."""
+
+    async def route_of(self, address_key: str) -> ParseRoute | None: ...
+    async def waiting(self, route_ids: Sequence[int]) -> dict[int, int]: ...
+    async def take(self, mails: Sequence[ParseMail]) -> None: ...
 
 
 @dataclass(slots=True)
@@ -77,6 +88,7 @@ class Inbound:
     keyring: Keyring
     directory: Directory
     budget: Budget
+    routes: RouteShelf
     in_memory_bytes: int = 1_048_576
     max_connections: int = 500
     max_connections_per_address: int = 20
@@ -143,7 +155,7 @@ class Inbound:
         return self.notes <= self.max_notes_per_minute
 
 
-def inbound_of(config: Config, clock: Clock, store: RecordStore, keyring: Keyring, budget: Budget, tls: ssl.SSLContext | None,
+def inbound_of(config: Config, clock: Clock, store: Store, keyring: Keyring, budget: Budget, tls: ssl.SSLContext | None,
                has_disk: Callable[[], bool]) -> Inbound:  # fmt: skip
     """The inbound listeners of a worker as configured. Raises AddressError for a feedback-loop address that is none."""
     options = server.ServerOptions(
@@ -151,7 +163,7 @@ def inbound_of(config: Config, clock: Clock, store: RecordStore, keyring: Keyrin
         bare_newlines="fix",  # nothing is relayed, and reports come from the oldest machines there are
     )  # fmt: skip
     ours = directory(config.inbound.domain, config.server.hostname, config.inbound.fbl_addresses)
-    return Inbound(options, clock, store, keyring, ours, budget, config.limits.body_in_memory_bytes, tls=tls, has_disk=has_disk)
+    return Inbound(options, clock, store, keyring, ours, budget, store.parsing, config.limits.body_in_memory_bytes, tls=tls, has_disk=has_disk)
 
 
 class _Session:
@@ -178,7 +190,7 @@ class _Session:
             elif isinstance(event, server.MailFrom):
                 self._session.answer(self._mail_from(event))
             elif isinstance(event, server.RcptTo):
-                self._session.answer(self._rcpt_to(event))
+                self._session.answer(await self._rcpt_to(event))
             elif isinstance(event, server.EndOfMail):
                 self._session.answer(await self._end_of_mail())
             elif isinstance(event, server.StartTls):
@@ -232,15 +244,33 @@ class _Session:
         self._mail = _Mail(event.reverse_path, self._in.clock.monotonic(), file)
         return OK
 
-    def _rcpt_to(self, event: server.RcptTo) -> Reply:
+    async def _rcpt_to(self, event: server.RcptTo) -> Reply:
         assert self._mail is not None
         destination = find_destination(event.recipient, self._in.keyring, self._in.directory)
+        try:
+            destination = destination or await self._program(event.recipient)
+        except StoreFault as fault:
+            maillog.fault("inbound", self._wire.peer, fault)
+            return NOT_STORED
+        if destination is not None and destination.desk is Desk.PROGRAM and destination.route_id == 0:
+            return NO_ROOM
         if destination is None:
             maillog.refused("", self._wire.peer, "", "rcpt", str(NO_SUCH_ADDRESS))
             return NO_SUCH_ADDRESS
         if destination not in self._mail.destinations:
             self._mail.destinations.append(destination)
         return reply(250, "2.1.5", "Ok")
+
+    async def _program(self, recipient: str) -> Destination | None:
+        """The program that an address leads to; without a route id when too much waits for it. Raises StoreFault."""
+        try:
+            route = await self._in.routes.route_of(parse(recipient).key)
+        except AddressError:
+            return None
+        if route is None:
+            return None
+        is_full = (await self._in.routes.waiting([route.id])).get(route.id, 0) >= MAX_WAITING
+        return Destination(Desk.PROGRAM, recipient, route_id=0 if is_full else route.id)
 
     def _keep(self, data: bytes) -> None:
         mail = self._mail
@@ -260,7 +290,12 @@ class _Session:
                 return NO_ROOM
             mail.file.seek(0)
             raw = mail.file.read()
-            await self._record(await self._records(mail, raw))
+            if any(one.desk is not Desk.PROGRAM for one in mail.destinations):
+                await self._record(await self._records(mail, raw))
+            now = self._in.clock.now_us()
+            programs = [one for one in mail.destinations if one.desk is Desk.PROGRAM]
+            if programs:
+                await self._in.routes.take([ParseMail(0, one.route_id, mail.reverse_path, one.address, raw, now, 0) for one in programs])
         except StoreFault as fault:
             maillog.fault("inbound", self._wire.peer, fault)
             return NO_ROOM if fault.is_full else NOT_STORED
@@ -277,6 +312,8 @@ class _Session:
         now = self._in.clock.now_us()
         made = []
         for destination in mail.destinations:
+            if destination.desk is Desk.PROGRAM:
+                continue
             record = match(Arrival(now, self._wire.peer, mail.reverse_path, destination, subject), report, inside)
             if record.message_id == 0:
                 maillog.report_ignored(self._wire.peer, f"{what_it_is(report)} to {destination.address}: no valid token")

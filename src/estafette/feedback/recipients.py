@@ -17,6 +17,7 @@ class Desk(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     COMPLAINTS = "complaints"  # abuse@ and the addresses of feedback loops
     POSTMASTER = "postmaster"
+    PROGRAM = "program"  # an address that leads to a customer's program; by a row of the store, not by its form
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Destination:
     desk: Desk
     address: str
     message_id: int = 0  # by the token in it; 0: it has none, or one that is not valid
+    route_id: int = 0  # of a PROGRAM
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from estafette.store.held import Held
 from estafette.store.holds import Holds
 from estafette.store.identities import Identities
 from estafette.store.newsletters import Newsletters
+from estafette.store.parsing import Parsing
 from estafette.store.privacy import Privacy
 from estafette.store.reports import Reports
 from estafette.store.screens import Screens
@@ -66,6 +67,7 @@ class Database:
         self._policy = policy
         self.templates = Templates(driver)
         self.signers = Signers(driver)
+        self.parsing = Parsing(driver)
         self.held = Held(driver, policy)
         self.identities = Identities(driver)
         self.campaigns = Campaigns(driver)

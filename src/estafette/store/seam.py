@@ -38,6 +38,7 @@ from estafette.store.campaigns import Campaigns
 from estafette.store.contact_jobs import ContactJobs
 from estafette.store.contacts import Contacts
 from estafette.store.identities import Identities
+from estafette.store.parsing import Parsing
 from estafette.store.privacy import Privacy
 from estafette.store.signers import Signers
 from estafette.store.templates import Templates
@@ -172,6 +173,7 @@ class Store(Protocol):
     signers: Signers
     identities: Identities
     campaigns: Campaigns
+    parsing: Parsing
     contacts: Contacts
     contact_jobs: ContactJobs
     privacy: Privacy
