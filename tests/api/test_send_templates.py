@@ -191,3 +191,23 @@ async def test_what_the_account_knows_of_its_contacts(api: Api) -> None:
     assert (first.endswith(" Joséphine"), second) == (True, "? never")
     await api.post(call(mail(TextPart='[[data:city:"?"]]')))
     assert body(await read(api, (await api.sent())[-1]), "plain") == "Lyon"
+
+
+async def test_a_preview_sends_nothing_and_says_what_is_wrong(api: Api) -> None:
+    number = await stored(api, html="<p>\n{{var:name}} {{var:gone}}</p>", headers={"Subject": "For {{mj:contact.email}}"})
+    client = api.client()
+
+    async def ask(**properties: Any) -> Any:
+        return await client.post("/v1/estafette/preview", json=properties, auth=(api.key, "s3cret"))
+
+    answer = await ask(TemplateID=number, TemplateLanguage=True, Variables={"name": "Jo", "gone": 1}, To=[{"Email": "jo@example.net"}])
+    assert answer.json() == {"Subject": "For jo@example.net", "TextPart": "", "HTMLPart": "<p>\nJo 1</p>", "Error": None}
+    answer = await ask(TemplateID=number, TemplateLanguage=True, Variables={"name": "Jo"})
+    assert answer.json()["HTMLPart"] == "<p>\nJo </p>"
+    error = answer.json()["Error"]
+    assert (error["Line"], error["Column"], error["Variable"], error["Part"], error["Reason"]) == (2, 14, "var:gone", "HTMLPart", "error in template language")
+    empty = (await ask(TemplateID=await stored(api, "Empty"))).json()["Error"]
+    assert (empty["Reason"], empty["Line"]) == ("bad or empty template", 0)
+    assert (await ask(TemplateID=99)).json()["ErrorCode"] == "send-0010"
+    assert (await ask(TextPart=1)).json()["ErrorCode"] == "mj-0004"
+    assert await api.sent() == []

@@ -126,6 +126,7 @@ SHELL: dict[str, set[str]] = {
         "feed.py",
         "figures.py",
         "own.py",
+        "preview.py",
         "rest/call.py",
         "rest/contacts.py",
         "rest/jobs.py",

@@ -68,6 +68,8 @@ class Trouble:
     explanation: str
     is_blocking: bool
     reports_to: str = ""
+    error: TemplateError | None = None  # the same as a value, where it is the language's
+    part: str = ""  # Subject, TextPart, HTMLPart: where that is
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +138,20 @@ def is_personal(texts: Texts, wish: Wish) -> bool:
 def fill(texts: Texts, wish: Wish, facts: Facts, library: Library) -> Filled:
     """The texts with their tags evaluated, in the language where that is switched on, and the older tags."""
     error: TemplateError | None = None
+    wrong = ""
     made = []
-    for source, is_html in ((texts.subject, False), (texts.text, False), (texts.html, True)):
+    for part, source in (("Subject", texts.subject), ("TextPart", texts.text), ("HTMLPart", texts.html)):
         text = source
         if wish.has_language and ("{{" in source or "{%" in source):
-            text, found = _evaluated(source, wish, facts, library, is_html=is_html)
-            error = error or found
+            text, found = _evaluated(source, wish, facts, library, is_html=part == "HTMLPart")
+            if found is not None and error is None:
+                error, wrong = found, part
         made.append(fill_legacy(text, facts.var, facts.data))
     filled = Texts(*made)
     if error is None:
         return Filled(filled)
-    return Filled(filled, Trouble(LANGUAGE_ERROR, str(error), is_blocking=not wish.is_delivered_anyway, reports_to=wish.reports_to))
+    trouble = Trouble(LANGUAGE_ERROR, str(error), is_blocking=not wish.is_delivered_anyway, reports_to=wish.reports_to, error=error, part=wrong)
+    return Filled(filled, trouble)
 
 
 def has_tags(texts: Texts, wish: Wish) -> bool:

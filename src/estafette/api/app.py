@@ -25,6 +25,7 @@ from estafette.api.figures import guard, statistics
 from estafette.api.openapi import openapi
 from estafette.api.operations import OPERATIONS
 from estafette.api.own import cancel, raw
+from estafette.api.preview import preview
 from estafette.api.reference_page import reference_page
 from estafette.api.rest.jobs import erase, errors_of, upload
 from estafette.api.rest.serving import rest
@@ -85,6 +86,7 @@ def make_app(
             _route("/v1/estafette/openapi.json", described, "GET"),
             _route("/v1/estafette/reference", reference, "GET"),
             _route("/v1/estafette/raw", _send(desk, raw), "POST"),
+            _route("/v1/estafette/preview", _send(desk, preview), "POST"),
             _route("/v1/estafette/messages/{id}", _v31(desk, cancel), "DELETE"),
             _route("/v1/estafette/statistics", _v31(desk, statistics), "GET"),
             _route("/v1/estafette/guard", _v31(desk, guard), "GET"),

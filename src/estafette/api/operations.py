@@ -61,6 +61,10 @@ OPERATIONS: Final = (
         ), bytes, "message/rfc822", ((200, shapes.RawAnswer),),
     ),
     Operation(
+        "POST", "/v1/estafette/preview", "See what a message would be", "Nothing is sent. From and To may be left out; it is shown for the first recipient.",
+        (), shapes.Message, answers=((200, shapes.Preview),),
+    ),
+    Operation(
         "DELETE", "/v1/estafette/messages/{id}", "Take back a message that waits",
         "Only what waits for its first attempt; it is blocked, with the reason cancelled.", (_ID,), answers=((204, None),),
     ),
@@ -79,6 +83,20 @@ OPERATIONS: Final = (
             Parameter("limit", "query", "50 by default, at most 1000.", int), Parameter("before", "query", "An ID to go on from."),
             Parameter("webhook", "query", "Only this one's.", int), Parameter("failed", "query", "1: only what failed.", int),
         ), answers=((200, shapes.WebhookCalls),),
+    ),
+    Operation(
+        "GET", "/v1/estafette/statistics", "Figures and rates", "Of a period: whole, per slice, provider, campaign or sender.",
+        (
+            Parameter("from", "query", "RFC 3339 or seconds since 1970; 30 days ago by default."), Parameter("to", "query", "As from; now by default."),
+            Parameter("by", "query", "5m, hour, day, provider, campaign, sender; one row by default."), Parameter("timing", "query", "message or event."),
+            Parameter("definitions", "query", "status-page or api."), Parameter("campaign", "query", "Its id."), Parameter("sender", "query", "An address."),
+            Parameter("door", "query", "smtp, http, campaign."), Parameter("provider", "query", "A mailbox provider."),
+            Parameter("machines", "query", "0: without what only machines did."),
+        ), answers=((200, shapes.Statistics),),
+    ),
+    Operation(
+        "GET", "/v1/estafette/guard", "What the reputation guard ordered", "Orders in force.", (Parameter("all", "query", "1: lifted ones too.", int),),
+        answers=((200, shapes.GuardOrders),),
     ),
     Operation("GET", "/healthz", "Fit to take requests?", answers=((200, shapes.Health), (503, shapes.Health)), is_open=True),
 )  # fmt: skip

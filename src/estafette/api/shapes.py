@@ -197,6 +197,27 @@ class MessageList(Struct):
     Total: int
 
 
+class Statistics(Struct):
+    """Figures and rates of a period, with their definitions named."""
+
+    Definitions: str
+    Timing: str
+    From: str
+    To: str
+    By: str
+    WithoutMachines: bool
+    Count: int
+    Data: list[dict[str, Any]]
+
+
+class GuardOrders(Struct):
+    """The reputation guard's orders for the account."""
+
+    Count: int
+    Held: Annotated[int, Meta(description="Messages that wait because of an order.")]
+    Data: list[dict[str, Any]]
+
+
 class FeedEvent(Struct):
     """An event of the account."""
 
@@ -241,6 +262,26 @@ class ToldAgain(Struct):
 
     Count: int
     Data: list[dict[str, str]]
+
+
+class PreviewError(Struct):
+    """What would block the message."""
+
+    ErrorMessage: str
+    Reason: Annotated[str, Meta(description="As the message would show it: error in template language, bad or empty template.")]
+    Line: int
+    Column: int
+    Variable: Annotated[str, Meta(description="The name that is unknown, when it is one.")]
+    Part: Annotated[str, Meta(description="Subject, TextPart or HTMLPart.")]
+
+
+class Preview(Struct):
+    """The texts as they would be; with an error without the tags that failed."""
+
+    Subject: str
+    TextPart: str
+    HTMLPart: str
+    Error: PreviewError | None
 
 
 class Health(Struct):
