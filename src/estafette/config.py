@@ -19,6 +19,7 @@ from estafette.quantities import (
     DATABASE_URL,
     DURATION,
     ENDPOINT,
+    FEEDBACK_ID,
     FLAG,
     HOSTNAME,
     INTEGER,
@@ -135,6 +136,12 @@ class Tracking:
     clicks: bool = setting(FLAG, True, "Whether clicks are counted unless a mail says otherwise.")
     keep_addresses: bool = setting(
         FLAG, False, "Whether the IP addresses of readers are kept whole; otherwise only their network is (the first 24 bits, 48 for IPv6)."
+    )
+    feedback_id: str = setting(
+        FEEDBACK_ID,
+        "",
+        "Last part of the Feedback-ID field, by which Gmail's Postmaster Tools tell complaints per campaign and account: 5 to 15 characters that stand "
+        "for this installation. Empty: no such field.",
     )
     country_database: str = setting(
         PATH, "", "Database in MaxMind's format that tells the country of an address. Needs the extra geo. Empty: countries are not told."

@@ -143,6 +143,14 @@ def read_mailbox(value: object) -> str:
     return f"{local}@{read_hostname(domain)}"
 
 
+def read_feedback_id(value: object) -> str:
+    """What stands for this installation at the end of Feedback-ID: 5 to 15 characters, as Gmail wants it; "" = no such field."""
+    text = read_text(value)
+    if text and not re.fullmatch(r"[A-Za-z0-9._-]{5,15}", text):
+        raise ValueError(f'must be 5 to 15 letters, digits, dots, dashes and underscores, not "{text}"')
+    return text
+
+
 def read_url(value: object) -> str:
     """An http or https address without the slash at its end; "" where empty is allowed."""
     text = read_text(value).rstrip("/")
@@ -204,6 +212,7 @@ SIZE: Final = Kind("size", '"25MB"', read_size, "_bytes")
 ADDRESS: Final = Kind("IP address", '"192.0.2.1"', read_address)
 NETWORK: Final = Kind("network", '"10.0.0.0/8"', read_network)
 ENDPOINT: Final = Kind("address:port", '"127.0.0.1:2525"', read_endpoint)
+FEEDBACK_ID: Final = Kind("identifier", '"estafette"', read_feedback_id)
 HOSTNAME: Final = Kind("domain name", '"mail.example.com"', read_hostname)
 MAILBOX: Final = Kind("e-mail address", '"fbl@example.com"', read_mailbox)
 URL: Final = Kind("web address", '"https://mail.example.com"', read_url)

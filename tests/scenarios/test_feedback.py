@@ -103,10 +103,11 @@ async def test_marks_bounces_complaints_and_unsubscribes(world: World) -> None:
 
 
 async def test_mail_to_the_unsubscribe_address_and_undo(small_world: World) -> None:
-    async with small_world.platform() as platform, browser(platform) as web:
+    async with small_world.platform(sections={"tracking": 'feedback_id = "estafette"'}) as platform, browser(platform) as web:
         await asyncio.to_thread(platform.send, ["leaver@dest.example"], mail(body=HTML, fields=FIELDS + "X-Mailjet-Campaign: may\r\n"))
         (arrived,) = await small_world.mx.wait_for(1)
         await platform.settled(1)
+        assert re.search(r"^Feedback-ID: [0-9a-f]{8}:\d+:bulk:estafette$", unfolded(arrived.content).replace("\r", ""), re.M)
         address = re.findall(r"mailto:([^>?]+)", unfolded(arrived.content))[0]
         letter = b"From: leaver@dest.example\r\nSubject: unsubscribe\r\n\r\n\r\n"
         assert await asyncio.to_thread(report, platform, address, letter, "leaver@dest.example") == 250

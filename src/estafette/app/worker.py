@@ -197,7 +197,8 @@ def _engine(config: Config, clock: Clock, store: Store, me: Worker, bell: Bell, 
     router = Router(resolver, clock, port=d.port, ipv4=is_ours[0], ipv6=is_ours[1] and d.ipv6)
     cabinet = KeyCabinet(store, open_vault(config, clock), clock)
     opens = OpenMode.FULL if config.tracking.opens else OpenMode.OFF
-    tracking = Tracking(config.tracking.url.rstrip("/"), keyring, opens, config.tracking.clicks, unsubscribe_domain=config.inbound.domain)
+    tracking = Tracking(config.tracking.url.rstrip("/"), keyring, opens, config.tracking.clicks, unsubscribe_domain=config.inbound.domain,
+                        sender_id=config.tracking.feedback_id)  # fmt: skip
     workshop = Workshop(cabinet, clock, signers, keyring, config.inbound.domain, Measures(store.privacy, clock, tracking),
                         People(store.newsletters, store.contacts, clock))  # fmt: skip
     authorities = ssl.create_default_context(cafile=d.tls_authorities or None)
