@@ -3,12 +3,14 @@
     python -m bench.prepare
 """
 
+import base64
 import email
 import email.policy
 import time
 from collections.abc import Callable
 
 import dkim
+import lxml.html
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from selectolax.lexbor import LexborHTMLParser
@@ -88,6 +90,19 @@ def copy_work(plan: Plan) -> Callable[[], object]:
     return work
 
 
+def dom_round_trip(raw: bytes, pem: bytes) -> bytes:
+    """What a program without span editing does per recipient: stdlib email, lxml, dkimpy."""
+    message = email.message_from_bytes(raw, policy=email.policy.SMTP)
+    part = next(part for part in message.walk() if part.get_content_type() == "text/html")
+    document = lxml.html.document_fromstring(part.get_content())
+    for number, link in enumerate(document.iter("a")):
+        link.set("href", f"https://links.example.com/c/{base64.urlsafe_b64encode(b'%070d' % number).decode()}")
+    document.body.append(lxml.html.fragment_fromstring('<img src="https://links.example.com/o/token" width="1" height="1">'))
+    part.set_content(lxml.html.tostring(document, encoding="unicode", doctype="<!DOCTYPE html>"), subtype="html", cte="8bit")
+    made = message.as_bytes()
+    return dkim.sign(made, b"s1", b"example.com", pem) + made
+
+
 def main() -> None:
     private_key = generate_private_key(65537, 2048)
     key = SigningKey("example.com", "s1", RSA, private_key)
@@ -110,6 +125,7 @@ def main() -> None:
     assert isinstance(private_key, RSAPrivateKey)
     pem = private_key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     print(f"{'dkimpy, the whole signature':44}{'':12}{best_us(lambda: dkim.sign(content.raw, b's1', b'example.com', pem), 5):20.0f}")
+    print(f"{'email + lxml + dkimpy, the same mail':44}{'':12}{best_us(lambda: dom_round_trip(content.raw, pem), 2):20.0f}")
 
 
 if __name__ == "__main__":
