@@ -32,6 +32,8 @@ SIGNED: Final = (
 OVERSIGNED: Final = frozenset({"from", "to", "cc", "subject", "date", "message-id", "reply-to", "mime-version", "content-type"})
 _BLANKS = re.compile(rb"[ \t\r\n]+")
 _LINE: Final = 74
+INLINE_BYTES: Final = 100_000
+PIECE_BYTES: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,18 @@ def without_last_empty_lines(body: bytes) -> bytes:
 
 def body_hash(body: bytes) -> bytes:
     """The value of `bh=`: base64 of SHA-256."""
-    return base64.b64encode(hashlib.sha256(canonical_body(body)).digest())
+    return base64.b64encode(hashed(canonical_body(body)).digest())
+
+
+def hashed(data: bytes) -> "hashlib._Hash":
+    """SHA-256 over `data` so far. In pieces of less than 2 kB unless there are many: `hashlib` lets go of the interpreter lock for more, and a busy loop
+    then waits 0.2 ms for threads that sign or write, to save the 10 µs that hashing a mail takes."""
+    if len(data) > INLINE_BYTES:
+        return hashlib.sha256(data)
+    made = hashlib.sha256()
+    for at in range(0, len(data), PIECE_BYTES):
+        made.update(data[at : at + PIECE_BYTES])
+    return made
 
 
 def canonical_field(name: bytes, value: bytes) -> bytes:

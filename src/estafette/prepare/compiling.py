@@ -3,12 +3,11 @@
 Parts that are signed, encrypted, enclosed mails, attachments or anything but text are not read at all.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from estafette.mail.dkim import SignedFields, choose_fields
+from estafette.mail.dkim import SignedFields, choose_fields, hashed
 from estafette.mail.header import Header, make_raw_field, read_header
 from estafette.mail.mime import MimeError, Part, find_text_parts, read_parts
 from estafette.mail.mime_edit import KNOWN_ENCODINGS, Edit, decode, splice, text_to_edit
@@ -64,7 +63,8 @@ def compile_letter(content: Content, tracking: Tracking, consent: Consent, is_si
     fields, numbers = (b"", []) if is_theirs else _added_fields(work, header)
     if fields and kept and not kept.endswith(b"\r\n"):
         kept += b"\r\n"
-    signed = choose_fields(read_header(kept + fields)) if is_signed else SignedFields(b"", b"")
+    final = read_header(kept + fields) if head_edits or fields else header
+    signed = choose_fields(final) if is_signed else SignedFields(b"", b"")
     field_at = (b"\r\n" + signed.canonical).find(b"\r\nlist-unsubscribe:") if numbers else 0
     body = template_of(_body(raw, header.body_start, changes))
     canonical = canonical_pieces(body.pieces) if is_signed else ()
@@ -82,7 +82,7 @@ def compile_letter(content: Content, tracking: Tracking, consent: Consent, is_si
         canonical=canonical,
         numbers=frozenset([*numbers, *work.numbers]),
         keyring=tracking.keyring,
-        hashed=hashlib.sha256(canonical[0] if canonical else b""),
+        hashed=hashed(canonical[0] if canonical else b""),
     )
 
 
