@@ -29,9 +29,10 @@ from estafette.accept.limits import Bucket, Budget
 from estafette.accept.reception import Reception
 from estafette.accept.reports import Reporter
 from estafette.accept.smtp import SubmissionProtocol
-from estafette.accept.submit import NOWHERE, SubmitDoor
+from estafette.accept.submit import SubmitDoor
 from estafette.api.app import make_app
 from estafette.app.beside import Beside
+from estafette.app.ringer import Ringer
 from estafette.app.sockets import BACKLOG, Listener
 from estafette.app.wake import Bell
 from estafette.clock import SECOND_US, Clock, SystemClock
@@ -56,10 +57,9 @@ from estafette.feedback.routes import feedback_routes, open_desks
 from estafette.feedback.visits import Visits
 from estafette.mail.smtp.server import ServerOptions
 from estafette.mail.token import Keyring
-from estafette.model import Account, Claimed, Content
+from estafette.model import Account
 from estafette.prepare.tokens import OpenMode
 from estafette.prepare.tracking import Tracking
-from estafette.queue.paths import Place
 from estafette.queue.retry import RetryPlan
 from estafette.status.blocking import StatusPolicy
 from estafette.store.opening import open_store
@@ -263,7 +263,7 @@ class Doors:
 async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Worker, engine: Engine | None, bell: Bell,
                  keyring: Keyring, ids: IdMaker, book: GuardBook) -> Doors:  # fmt: skip
     keeper = Doorkeeper(store, clock)
-    sender = engine if engine is not None else _Ringer(bell)
+    sender = engine if engine is not None else Ringer(bell)
     door = SubmitDoor(store, clock, ids, me.id, config.server.hostname, config.delivery.give_up_after_s, sender, book)
     budget = Budget(config.limits.bodies_bytes // 2)
     payer = await open_account(config, store)
@@ -341,25 +341,6 @@ def _reception(config: Config, listener: Listener, clock: Clock, door: SubmitDoo
         options, clock, door, keeper, budget, config.limits.body_in_memory_bytes, s.max_connections, s.max_connections_per_address,
         s.max_login_failures, s.timeout_s, tls, open_account, _disk_watch(config, clock), buckets=buckets,
     )  # fmt: skip
-
-
-class _Ringer:
-    """The sending side of a worker that does not deliver: everything is queued, and those who deliver are woken."""
-
-    def __init__(self, bell: Bell) -> None:
-        self._bell = bell
-
-    def place(self, domain: str, size_bytes: int) -> Place:
-        """Nothing is ours."""
-        return NOWHERE
-
-    def offer(self, claims: Sequence[Claimed], content: Content) -> None:
-        """Never called: nothing is ours."""
-        raise AssertionError("a worker that does not deliver was offered messages")
-
-    def wake(self) -> None:
-        """Ring."""
-        self._bell.ring()
 
 
 def tls_context(config: Config) -> ssl.SSLContext | None:
