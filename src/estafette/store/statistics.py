@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from estafette.facts import COUNTS, Axis, EventView, Fold, Piece, Position, Reach, ReachKey, Resolution, Slice, Sum, Timing
-from estafette.model import Event, State
+from estafette.model import Event, EventKind, State
 from estafette.store.driver import Driver
 from estafette.store.options import decode_options
 from estafette.store.people import event_of_row
@@ -104,6 +104,12 @@ class Statistics:
         """Links, programs or countries, most events first. `campaign_id` as `facts.ReachKey` says."""
         rows = await self._driver.read(lambda: _rows("reach_sums", (account_id, campaign_id, kind.value, int(is_click), since, until, limit)))
         return [Sum(name, detail, int(messages), int(events)) for name, detail, messages, events in rows]
+
+    async def happenings(self, account_id: int, kinds: Sequence[EventKind], since: int, until: int, limit: int, message_id: int | None = None,
+                         campaign_id: int | None = None) -> list[EventView]:  # fmt: skip
+        """Openings, clicks or bounces after `since` until `until`, oldest first."""
+        params = (account_id, [kind.value for kind in kinds], since, until, message_id, campaign_id, limit)
+        return [event_view(row) for row in await self._driver.read(lambda: _rows("happenings", params))]
 
     async def recipients(self, account_id: int, address_keys: Sequence[str], campaign_id: int | None = None) -> list[RecipientCount]:
         """What became of the messages to these addresses: counted from the messages themselves, at most a page of addresses at a time."""

@@ -133,11 +133,16 @@ async def contact_ids(call: Call, views: list[MessageView]) -> dict[str, int]:
 
 
 def key_of(view: MessageView) -> str:
-    """The recipient as contacts are looked up by; what is no address stands for itself."""
+    """The recipient as contacts are looked up by."""
+    return folded(view.recipient)
+
+
+def folded(address: str) -> str:
+    """An address as contacts and messages are looked up by; what is no address stands for itself."""
     try:
-        return parse(view.recipient).key
+        return parse(address).key
     except AddressError:
-        return view.recipient
+        return address
 
 
 async def _messages(call: Call) -> Found:

@@ -153,6 +153,7 @@ class Resource:
     create: "Callable[[Call], Awaitable[Row]] | None" = None
     update: "Callable[[Call], Awaitable[Row | None]] | None" = None  # None: nothing changed
     delete: "Callable[[Call], Awaitable[bool]] | None" = None  # False: not found
+    has_long_keys: bool = False  # a key may have a slash in it
     note: str = ""  # what differs from Mailjet, for the reference page
 
     @property

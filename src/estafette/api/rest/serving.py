@@ -83,6 +83,8 @@ def _place(resource: Resource, rest: list[str]) -> tuple[Action | None, str, str
     """(action, key, action id) of what follows the resource's name."""
     if not rest:
         return None, "", ""
+    if resource.has_long_keys:
+        return None, "/".join(rest), ""
     action = resource.action(rest[0])
     if action is not None and action.on_all:
         if len(rest) > 2:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from estafette.api.rest import contacts, jobs, lists, messages
+from estafette.api.rest import callbacks, contacts, counters, happenings, jobs, lists, messages, totals
 from estafette.api.rest.arranging import arrange
 from estafette.api.rest.call import Call
 from estafette.api.rest.describing import describe
@@ -25,13 +25,18 @@ METADATA: Final = Resource("metadata", "This list: every resource with its prope
     shown("Actions", Kind.LIST), shown("Description", Kind.STR), shown("Filters", Kind.LIST), shown("IsReadOnly", Kind.BOOL), shown("Name", Kind.STR),
     shown("PrivateOperations", Kind.STR, "Always empty."), shown("Properties", Kind.LIST), shown("PublicOperations", Kind.STR),
     shown("SortInfo", Kind.LIST), shown("UniqueKey", Kind.STR),
-), (Filter("ReadOnlyResources", Kind.BOOL),), ("Name",), "Name", many=_metadata, one=_metadata_one)  # fmt: skip
+), (Filter("ReadOnlyResources", Kind.BOOL),), ("Name",), "Name", many=_metadata, one=_metadata_one,
+    has_long_keys=True)  # fmt: skip
 
-_ALL: Final = (*messages.RESOURCES, *contacts.RESOURCES, *lists.RESOURCES, *jobs.RESOURCES, METADATA)
+_ALL: Final = (
+    *messages.RESOURCES, *contacts.RESOURCES, *lists.RESOURCES, *jobs.RESOURCES, *counters.RESOURCES, *totals.RESOURCES, *happenings.RESOURCES,
+    *callbacks.RESOURCES, METADATA,
+)  # fmt: skip
 RESOURCES: Final[Mapping[str, Resource]] = {one.name.lower(): one for one in _ALL}
 
 ABSENT: Final = (
     ("aggregategraphstatistics, axtesting, campaignaggregate, workflow, workflowstatistics", "A/B tests of Mailjet's own kind, groupings, automation"),
+    ("campaigngraphstatistics, domainstatistics, liststatistics", "use graphstatistics, statistics/recipient-esp and listrecipientstatistics"),
     ("apikeyaccess, apikeyaccessgrantor, apitoken", "delegation between customers of Mailjet"),
     ("batchjob", "jobs are read by the action that started them, or by csvimport"),
     ("contacthistorydata", "historic data is not kept"),

@@ -127,3 +127,11 @@ GROUP BY name, detail ORDER BY 4 DESC, name, detail LIMIT $7
 SELECT m.address_key, m.state, m.marks, count(*), max(m.updated_at) FROM message m JOIN submission s ON s.id = m.submission_id
 WHERE m.address_key IN {texts:$2} AND m.account_id = $1 AND (CAST($3 AS BIGINT) IS NULL OR s.campaign_id = $3)
 GROUP BY m.address_key, m.state, m.marks
+-- name: happenings
+-- The first condition on the kind is the index's own.
+SELECT e.id, e.account_id, e.message_id, e.at, e.kind, e.count, e.reply, e.data, 0, m.recipient, m.submission_id, s.door, s.author, s.subject,
+       s.campaign_id, COALESCE(c.name, ''), s.custom_id, s.options, CASE WHEN s.due_at > s.accepted_at THEN s.due_at ELSE s.accepted_at END
+FROM event e JOIN message m ON m.id = e.message_id JOIN submission s ON s.id = m.submission_id LEFT JOIN campaign c ON c.id = s.campaign_id
+WHERE e.kind IN ('opened', 'clicked', 'hard_bounced', 'soft_bounced') AND e.account_id = $1 AND e.kind IN {texts:$2} AND e.at > $3 AND e.at <= $4
+  AND (CAST($5 AS BIGINT) IS NULL OR e.message_id = $5) AND (CAST($6 AS BIGINT) IS NULL OR s.campaign_id = $6)
+ORDER BY e.at, e.id LIMIT $7
