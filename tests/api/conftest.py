@@ -16,10 +16,14 @@ from estafette.accept.ids import IdMaker
 from estafette.accept.submit import SubmitDoor
 from estafette.api.app import make_app
 from estafette.clock import ManualClock
+from estafette.config import Config
+from estafette.deliver.answers import Answer, AnswerKind, Mx
+from estafette.deliver.domains import Domains
 from estafette.model import Account, Content, MessageView
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database
 from estafette.store.opening import open_store
+from estafette.vault import Vault
 
 SECRET = "s3cret"
 PNG = base64.b64encode(b"\x89PNG").decode()
@@ -41,6 +45,19 @@ def mail(**changes: object) -> dict[str, object]:
     return {name: value for name, value in made.items() if value is not ...}
 
 
+class Zone:
+    """The DNS as a table that tests change."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, str], Answer] = {}
+
+    def put(self, name: str, kind: str, *records: Mx | str) -> None:
+        self.answers[name, kind] = Answer(AnswerKind.FOUND, records, 60)
+
+    async def ask(self, name: str, kind: str) -> Answer:
+        return self.answers.get((name, kind), Answer(AnswerKind.NXDOMAIN, why="no such domain"))
+
+
 @dataclass
 class Api:
     """A client with its application and the store behind it."""
@@ -52,12 +69,14 @@ class Api:
     account: Account
     key: str = "key1"
     is_closing: bool = False
+    zone: Zone = field(default_factory=Zone)
     options: dict[str, Any] = field(default_factory=dict)
     _clients: list[httpx2.AsyncClient] = field(default_factory=list)
 
     def client(self, **options: Any) -> httpx2.AsyncClient:
         """A client of an application with these options."""
-        settings: dict[str, Any] = {"public_url": "https://mail.acme.test/", "max_body_bytes": 32_000_000, "is_closing": lambda: self.is_closing} | options
+        settings: dict[str, Any] = {"public_url": "https://mail.acme.test/", "max_body_bytes": 32_000_000, "is_closing": lambda: self.is_closing,
+                                    "domains": self.domains()} | options  # fmt: skip
         app = make_app(self.store, self.keeper, self.door, self.clock, **settings)
         made = httpx2.AsyncClient(transport=httpx2.ASGITransport(app, client=("192.0.2.7", 1)), base_url="http://api.test")
         self._clients.append(made)
@@ -77,6 +96,10 @@ class Api:
         if not self._clients:
             self.client()
         return await self._clients[0].get(path, params=params, auth=(self.key, SECRET))
+
+    def domains(self) -> Domains:
+        """Those of an installation as it comes, with the DNS of `zone`."""
+        return Domains(self.store, self.clock, Config(), Vault(b"k" * 32, self.clock), lambda: self.zone)
 
     def served(self) -> httpx2.AsyncClient:
         """The first client."""

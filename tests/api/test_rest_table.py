@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from estafette.api.rest import table
 from estafette.api.rest.reading import read_date
 from estafette.api.rest.resource import Resource
-from estafette.api.rest.table import RESOURCES
 from tests.api.conftest import SECRET, Api, call, mail
 
-ALL = sorted(RESOURCES.values(), key=lambda one: one.name)
+ALL = sorted(table.ALL, key=lambda one: one.name)
 HOSTILE = ["", " ", "x", "-1", "0", "1,2", "99999999999999999999", "1e9", "true", "2026-13-45", "a@b@c", "'; DROP TABLE contact; --", "%", "\0", "\ud7ff",
            "é" * 50,
            "x" * 5000, "*@x.test", "1970-01-01", "NaN", "null", "[]"]  # fmt: skip
@@ -43,6 +43,10 @@ async def checked(api: Api, method: str, path: str, **options: Any) -> int:
         body = answer.json()
         assert body["StatusCode"] == answer.status_code and body["ErrorMessage"] and body["ErrorIdentifier"], (path, options, body)
     return answer.status_code
+
+
+def test_every_name_is_given_once() -> None:
+    assert len(table.RESOURCES) == len(ALL) >= 39
 
 
 @pytest.mark.parametrize("resource", ALL, ids=lambda one: one.name)

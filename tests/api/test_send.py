@@ -304,12 +304,7 @@ async def test_a_suspended_key(api: Api) -> None:
 
 
 async def limited(api: Api, rate_per_s: int) -> None:
-    class Limited(type(api.keeper)):  # type: ignore[misc]
-        async def login(self, key: str, secret: str, peer: str) -> Any:
-            found = await super().login(key, secret, peer)
-            return replace(found, rate_per_s=rate_per_s) if found else None
-
-    api.keeper = Limited(api.store, api.clock)
+    await api.store.configure_account(api.account.id, rate_per_s=rate_per_s)
 
 
 async def test_past_its_rate_an_account_is_told_when_to_come_back(api: Api) -> None:

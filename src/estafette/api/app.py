@@ -32,6 +32,7 @@ from estafette.api.rest.serving import rest
 from estafette.api.send import send, send_v3
 from estafette.api.send_rules import DEFAULT_RULES, Rules
 from estafette.clock import Clock
+from estafette.deliver.domains import Domains
 from estafette.store.seam import Store, StoreFault
 
 HEALTH_WITHIN_S: Final = 5.0
@@ -52,12 +53,13 @@ def make_app(
     budget: Budget | None = None,
     body_within_s: float = 120.0,
     has_disk: Callable[[], bool] = lambda: True,
+    domains: Domains | None = None,
     routes: Sequence[Route] = (),
 ) -> Starlette:
     """The application. `buckets`, `budget` and `has_disk` are shared with the SMTP door when both are in one process: limits hold for both together;
     `routes` are others that the same listener serves."""
     desk = Desk(store, keeper, door, clock, public_url.rstrip("/"), max_body_bytes, is_closing, rules,
-                {} if buckets is None else buckets, budget, body_within_s, has_disk)  # fmt: skip
+                {} if buckets is None else buckets, budget, body_within_s, has_disk, domains)  # fmt: skip
 
     file = openapi(OPERATIONS, desk.public_url)
     page = reference_page(OPERATIONS)

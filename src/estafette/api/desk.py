@@ -19,6 +19,7 @@ from estafette.api.auth import V3_REALM, credentials_of, peer_of
 from estafette.api.errors import CallRefused, Problem
 from estafette.api.send_rules import DEFAULT_RULES, Rules
 from estafette.clock import Clock
+from estafette.deliver.domains import Domains
 from estafette.model import Account, Credential
 from estafette.store.seam import Store, StoreFault
 
@@ -50,6 +51,7 @@ class Desk:
     budget: Budget | None = None
     body_within_s: float = 120.0
     has_disk: Callable[[], bool] = lambda: True  # whether the database's disk has `limits.min_free_disk`
+    domains: Domains | None = None  # None: this process does not look after domains
     key_buckets: dict[str, Bucket] = field(default_factory=dict)  # by API key
 
     def identifier(self) -> str:

@@ -42,6 +42,7 @@ from estafette.deliver.connection import Policy
 from estafette.deliver.contents import Contents
 from estafette.deliver.demand import Demand
 from estafette.deliver.dns import DnsResolver
+from estafette.deliver.domains import Domains
 from estafette.deliver.engine import Engine
 from estafette.deliver.flight_files import FlightFolder
 from estafette.deliver.limits import Limits
@@ -279,6 +280,7 @@ async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Wor
             app = make_app(
                 store, keeper, door, clock, public_url=config.http.public_url, max_body_bytes=config.http.max_body_bytes, is_closing=doors.is_closing,
                 buckets=buckets, budget=budget, has_disk=_disk_watch(config, clock),
+                domains=Domains(store, clock, config, open_vault(config, clock), _resolver_maker(config, clock)),
                 routes=[*feedback_routes(visits, unsubscribing), *_dashboard(config, clock, store, door, doors)],
             )
             server_config = uvicorn.Config(
@@ -312,16 +314,18 @@ async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Wor
     return doors
 
 
+def _resolver_maker(config: Config, clock: Clock) -> Callable[[], DnsResolver]:
+    """Makes resolvers that remember nothing from before."""
+    return lambda: DnsResolver([(e.host, e.port) for e in config.delivery.dns], config.delivery.dns_timeout_s, clock)
+
+
 def _dashboard(config: Config, clock: Clock, store: Store, door: SubmitDoor, doors: Doors) -> list[Route]:
     if "web" not in config.server.roles:
         return []
-
-    def resolver() -> DnsResolver:
-        return DnsResolver([(e.host, e.port) for e in config.delivery.dns], config.delivery.dns_timeout_s, clock)
-
     exporter = Exporter(store, clock)
     doors.exporting = asyncio.create_task(exporter.run())
-    return web_routes(WebDesk(store, clock, config, open_vault(config, clock), resolver, door, doors.is_closing, wake_exports=exporter.wake))
+    vault = open_vault(config, clock)
+    return web_routes(WebDesk(store, clock, config, vault, _resolver_maker(config, clock), door, doors.is_closing, wake_exports=exporter.wake))
 
 
 def _protocol(reception: Reception, is_tls: bool) -> Callable[[], SubmissionProtocol]:

@@ -1,6 +1,7 @@
 """Domains that accounts send from, for those who let customers add them: made with their signing key, and looked up in the live DNS."""
 
 import asyncio
+from collections.abc import Callable
 
 from estafette.clock import Clock
 from estafette.config import Config
@@ -14,12 +15,12 @@ from estafette.vault import Vault, new_dkim_key
 class Domains:
     """One per process."""
 
-    def __init__(self, store: Store, clock: Clock, config: Config, vault: Vault, resolver: Resolver) -> None:
+    def __init__(self, store: Store, clock: Clock, config: Config, vault: Vault, new_resolver: Callable[[], Resolver]) -> None:
         self._store = store
         self._clock = clock
         self._config = config
         self._vault = vault
-        self._resolver = resolver
+        self._new_resolver = new_resolver  # a fresh one for each look: what it remembered would hide what was just published
 
     async def add(self, account_id: int, name: str) -> str:
         """Make a domain, not yet verified, with its DKIM key, or find it; its ownership token."""
@@ -35,4 +36,4 @@ class Domains:
 
     async def look_up(self, account_id: int, name: str, token: str) -> list[Published]:
         """What the DNS says of each record now."""
-        return await look_up(await self.records(account_id, name, token), self._resolver)
+        return await look_up(await self.records(account_id, name, token), self._new_resolver())
