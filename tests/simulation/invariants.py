@@ -13,9 +13,11 @@ from estafette.model import FINAL_STATES, EventKind, State
 from estafette.status.transitions import next_state
 from tests.simulation.loop import START_US, Process, SimulatedLoop
 from tests.simulation.network import End
+from tests.simulation.reporters import Reporters
 from tests.simulation.senders import Order
 from tests.simulation.store import Disk, Entry
 
+OUTCOMES = (EventKind.DELIVERED, EventKind.DEFERRED, EventKind.UNCERTAIN, EventKind.SOFT_BOUNCED, EventKind.HARD_BOUNCED, EventKind.BLOCKED)
 ATTEMPT_SLACK_S = 30.0
 """From the last look at deadline and block list to MAIL FROM at the receiver: loading the content, signing, the way there."""
 
@@ -44,6 +46,7 @@ class Witness:
     unsettled: dict[int, int] = field(default_factory=dict)  # message → taken since its last settlement
     subjects: dict[int, bytes] = field(default_factory=dict)
     disk: Disk = field(init=False)
+    reporters: Reporters = field(init=False)
     bodies: dict[bytes, bytes] = field(default_factory=dict)  # subject → body as handed in
     final: dict[int, str] = field(default_factory=dict)
     _keyring: Keyring | None = None
@@ -91,7 +94,7 @@ class Witness:
             self.violated(f"I3: an attempt {(now - blocks[0][0]) / SECOND_US:.0f} s after the address was blocked", message_id)
         return message_id
 
-    def took(self, message_id: int, recipient: str, content: bytes, end: End) -> None:
+    def took(self, message_id: int, recipient: str, reverse_path: str, content: bytes, end: End) -> None:
         """The receiver has the mail: I4's numerator, and whether the mail is whole."""
         self.loop.note(f"took {message_id}")
         self.tell(message_id, f"{end.get_extra_info('sockname')[0]} takes the mail")
@@ -101,6 +104,7 @@ class Witness:
         subject = next((line for line in head.split(b"\r\n") if line.startswith(b"Subject: ")), b"")[9:]
         if self.bodies.get(subject) != body or not head.startswith(b"DKIM-Signature:"):
             self.violated("I0: the mail that arrived is not the mail that was handed in", message_id)
+        self.reporters.think_about(message_id, recipient, reverse_path, content)
 
     def connecting(self, process: Process, provider: str, open_now: dict[Process, int], limit: int) -> None:
         """A worker opens a connection to a provider: I5. With a store that fails now and then leases lapse, and holders overlap for a while."""
@@ -121,7 +125,7 @@ class Witness:
             if name == "event_put":
                 for _, message_id, _, kind, _, reply, _ in rows:
                     self.tell(message_id, f"event {kind} {reply[:80]}")
-                    if kind not in (EventKind.ACCEPTED, EventKind.RECLAIMED, EventKind.NOTE):
+                    if kind in OUTCOMES:
                         self.unsettled.pop(message_id, None)
 
     def power_cut(self, lost: int) -> None:
@@ -148,7 +152,8 @@ class Witness:
             self.violated("I1: final and in the queue", message_id)
         now_final = dict(self.disk.ask("SELECT id, state FROM message WHERE state IN ('delivered', 'soft_bounced', 'hard_bounced', 'blocked')"))
         for message_id, state in self.final.items():
-            if now_final.get(message_id) != state:
+            is_reported = state == State.DELIVERED and now_final.get(message_id) == State.HARD_BOUNCED and "bounce" in self.reporters.sent.get(message_id, ())
+            if now_final.get(message_id) != state and not is_reported:
                 self.violated(f"I2: was {state}, is {now_final.get(message_id)}", message_id)
         self.final = now_final
 
@@ -165,6 +170,7 @@ class Witness:
         for message_id, copies in self.copies.items():
             if copies > 1 + uncertain.get(message_id, 0) + self.excused[message_id]:
                 self.violated(f"I4: {copies} copies, {uncertain.get(message_id, 0)} uncertain attempts", message_id)
+        self._reports()
         for (message_id,) in self.disk.ask("SELECT id FROM message WHERE state = 'delivered'"):
             if not self.copies[message_id]:
                 self.violated("I4: delivered, and nobody has it", message_id)
@@ -189,6 +195,20 @@ class Witness:
         for subject in stored:
             self.violated(f"I1: {subject!r} was never handed in")
 
+    def _reports(self) -> None:
+        """What was said about a mail is written, once it was answered with 250; a complaint blocks, whatever became of the message."""
+        kinds: dict[int, set[str]] = defaultdict(set)
+        for message_id, kind in self.disk.ask("SELECT message_id, kind FROM event"):
+            kinds[message_id].add(kind)
+        blocked = set(self.disk.ask("SELECT m.id FROM message m JOIN block b ON b.address_key = m.address_key AND b.account_id = m.account_id "
+                                    "WHERE b.cause = 'complaint'"))  # fmt: skip
+        for message_id, kind in self.reporters.taken:
+            wanted = {"bounce": {"hard_bounced", "note"}, "complaint": {"complained", "note"}, "reply": {"note"}}[kind]
+            if not wanted & kinds[message_id]:
+                self.violated(f"I1: a {kind} was answered with 250, and nothing is written", message_id)
+            if kind == "complaint" and (message_id,) not in blocked:
+                self.violated("I1: a complaint was answered with 250, and nobody is blocked", message_id)
+
     def _fold(self) -> dict[int, int]:
         """I7 for every message: its state and attempts are what its events say. Returns the uncertain attempts."""
         uncertain: dict[int, int] = defaultdict(int)
@@ -199,8 +219,11 @@ class Witness:
             folded, tried = State.QUEUED, 0
             for kind, data in events[message_id]:
                 if kind in (EventKind.RECLAIMED, EventKind.NOTE, EventKind.REQUEUED):
-                    if kind == EventKind.NOTE:
+                    if kind == EventKind.NOTE and '"refused"' in data and message_id not in self.reporters.sent:
                         self.violated(f"I2: a transition was refused: {data}", message_id)
+                    continue
+                if '"stage":"report"' in data or kind not in OUTCOMES:  # it came back: about the state that there is
+                    folded = next_state(folded, EventKind(kind), tried) or folded
                     continue
                 is_given_up = '"stage":"deadline"' in data or '"stage":"evidence"' in data  # nothing was attempted
                 after = next_state(folded if is_given_up else State.SENT, EventKind(kind), tried)

@@ -79,6 +79,8 @@ class SimulatedLoop(BaseEventLoop):
         self.steps = 0
         self.trace = 0  # checksum over everything that happened, in order
         self.errors: list[str] = []
+        self._timers: list[tuple[float, int, Any]] = []
+        self._timer_number = 0
         self._graves: list[asyncio.Task[Any]] = []
         self.set_task_factory(_make_task)  # type: ignore[arg-type]
         self.set_exception_handler(self._remember)
@@ -95,20 +97,19 @@ class SimulatedLoop(BaseEventLoop):
 
     def _run_once(self) -> None:
         """As BaseEventLoop's, with jumps instead of a selector."""
-        ready, scheduled = self._ready, self._scheduled
-        if self._timer_cancelled_count > COMPACT_AT and self._timer_cancelled_count * 2 > len(scheduled):
-            for handle in scheduled:
-                handle._scheduled = not handle._cancelled
-            scheduled = self._scheduled = [handle for handle in scheduled if not handle._cancelled]
-            heapq.heapify(scheduled)
+        ready, timers = self._ready, self._timers
+        if self._timer_cancelled_count > COMPACT_AT and self._timer_cancelled_count * 2 > len(timers):
+            timers = self._timers = [timer for timer in timers if not timer[2]._cancelled]
+            heapq.heapify(timers)
             self._timer_cancelled_count = 0
-        while scheduled and (scheduled[0]._cancelled or scheduled[0]._when <= self.now_s or not ready):
-            handle = heapq.heappop(scheduled)
+        while timers and (timers[0][0] <= self.now_s or not ready or timers[0][2]._cancelled):
+            when, _, handle = heapq.heappop(timers)
             handle._scheduled = False
             if handle._cancelled:
                 self._timer_cancelled_count -= 1
                 continue
-            self.now_s = max(self.now_s, handle._when)
+            if when > self.now_s:
+                self.now_s = when
             ready.append(handle)
         if not ready and not self._stopping:
             raise Deadlock
@@ -123,6 +124,23 @@ class SimulatedLoop(BaseEventLoop):
                 continue
             self.steps += 1
             handle._run()
+
+    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.Handle:
+        """As BaseEventLoop's, without what a real loop must be careful about."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        return self.call_at(self.now_s + delay, callback, *args, context=context)
+
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        """As BaseEventLoop's; of timers for one moment the one that was set first comes first."""
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        self._timer_number += 1
+        heapq.heappush(self._timers, (when, self._timer_number, handle))
+        handle._scheduled = True  # type: ignore[attr-defined]
+        return handle
 
     def bury(self, process: Process) -> None:
         """Keep what a dead process left behind until the end: freed earlier, its coroutines would run their `finally`."""

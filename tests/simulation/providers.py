@@ -37,7 +37,7 @@ class Watch(Protocol):
     """Who looks on."""
 
     def attempt_begins(self, reverse_path: str, end: End) -> int: ...
-    def took(self, message_id: int, recipient: str, content: bytes, end: End) -> None: ...
+    def took(self, message_id: int, recipient: str, reverse_path: str, content: bytes, end: End) -> None: ...
 
 
 @dataclass(slots=True)
@@ -68,14 +68,14 @@ class MxProtocol(asyncio.Protocol):
         self.buffer = b""
         self.is_busy = False  # thinking: what comes meanwhile waits
         self.is_over = False
-        self.coming = 0
+        self.coming, self.coming_from = 0, ""
         self.forget()
         self.in_data = False
         self.wanted = -1  # octets of the current BDAT chunk that are to come
         self.refusal = ""
 
     def forget(self) -> None:
-        self.message_id, self.recipient, self.content = 0, "", b""
+        self.message_id, self.recipient, self.reverse_path, self.content = 0, "", "", b""
         self.has_mail = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -128,7 +128,8 @@ class MxProtocol(asyncio.Protocol):
                     return
                 self.buffer = rest
                 if line[:4].upper() == b"MAIL":  # it begins now, however long we think about it
-                    self.coming = self.watch.attempt_begins(line.decode().partition("<")[2].partition(">")[0], self.end)
+                    self.coming_from = line.decode().partition("<")[2].partition(">")[0]
+                    self.coming = self.watch.attempt_begins(self.coming_from, self.end)
                 self.think(lambda line=line: self.command(line.decode()))  # type: ignore[misc]
 
     def think(self, then: Callable[[], None], *, is_settled: bool = False) -> None:
@@ -173,7 +174,7 @@ class MxProtocol(asyncio.Protocol):
             elif verb == "BDAT":
                 self.wanted, self.refusal = int(line.split()[1]), "skip"
         elif verb == "MAIL":
-            self.message_id, self.has_mail, self.recipient = self.coming, True, ""
+            self.message_id, self.has_mail, self.recipient, self.reverse_path = self.coming, True, "", self.coming_from
             self.say("250 2.1.0 ok")
         elif verb == "RCPT":
             self.rcpt(line.partition("<")[2].partition(">")[0])
@@ -218,7 +219,7 @@ class MxProtocol(asyncio.Protocol):
 
     def decide(self, content: bytes) -> None:
         manners, happens = self.p.manners, self.p.happens
-        message_id, recipient = self.message_id, self.recipient
+        message_id, recipient, reverse_path = self.message_id, self.recipient, self.reverse_path
         self.forget()
         if happens(manners.drop):
             self.cut()
@@ -227,7 +228,7 @@ class MxProtocol(asyncio.Protocol):
         elif recipient.startswith("spam-") or happens(manners.refuse):
             self.say("554 5.7.1 message content rejected as spam")
         else:
-            self.watch.took(message_id, recipient, content, self.end)
+            self.watch.took(message_id, recipient, reverse_path, content, self.end)
             if happens(manners.lost_reply):
                 if self.p.chance.random() < 0.5:
                     self.cut()

@@ -59,8 +59,8 @@ class Line:
         self._writer = writer
 
     @classmethod
-    async def open(cls) -> "Line":
-        return cls(*await asyncio.open_connection(RELAY, SMTP_PORT))
+    async def open(cls, port: int = SMTP_PORT) -> "Line":
+        return cls(*await asyncio.open_connection(RELAY, port))
 
     async def reply(self) -> str:
         while True:

@@ -16,6 +16,7 @@ from estafette.model import LANES
 from estafette.store.seam import Want
 from tests.simulation.network import Faults
 from tests.simulation.providers import Manners
+from tests.simulation.reporters import Habits
 from tests.simulation.run import KEPT, kind_of, settings_of, shrink, story
 from tests.simulation.senders import Order
 from tests.simulation.store import Entry, StoreFaults
@@ -51,6 +52,21 @@ def test_a_calm_life_delivers_everything_that_can_be_delivered() -> None:
     assert_nothing_is_violated(report)
     assert report.copies == report.states["delivered"] > 20
     assert set(report.states) <= {"delivered", "hard_bounced", "soft_bounced", "blocked"}
+
+
+def test_what_comes_back_is_written() -> None:
+    """Late bounces, complaints and auto-replies of every third mail, while workers are killed and the database fails."""
+    habits = Habits(late_bounce=0.2, complaint=0.2, auto_reply=0.2, within_s=900.0)
+    settings = Settings(orders=60, kills=6, outages=1, habits=habits, store=StoreFaults(fault=0.02, unknown=0.02), plan=Plan(workers=2))
+    report = live(settings)
+    assert_nothing_is_violated(report)
+    witness = report.witness
+    assert {kind for _, kind in witness.reporters.taken} == {"bounce", "complaint", "reply"}
+    assert len(witness.reporters.taken) > 15
+    bounced = {m for m, kind in witness.reporters.taken if kind == "bounce"}
+    assert {state for (state,) in witness.disk.ask("SELECT state FROM message WHERE id IN (SELECT value FROM json_each(?))", json.dumps(sorted(bounced)))} == {
+        "hard_bounced"}  # fmt: skip
+    assert witness.disk.ask("SELECT count(*) > 0 FROM block WHERE cause = 'complaint'") == [(1,)]
 
 
 # -- I8: one seed, one trace ------------------------------------------------------------------------------------------------

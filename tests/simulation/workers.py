@@ -27,6 +27,8 @@ from estafette.deliver.engine import Engine, LeaseLost, Limits
 from estafette.deliver.flights import HEADER_BYTES, SLOT_BYTES, FlightLog, read_flights
 from estafette.deliver.router import Router
 from estafette.deliver.signing import KeyCabinet, Workshop
+from estafette.feedback.inbound import Inbound
+from estafette.feedback.recipients import directory
 from estafette.mail.smtp.server import ServerOptions
 from estafette.mail.token import Keyring
 from estafette.model import DkimKey, Flight
@@ -43,6 +45,8 @@ HOSTNAME = "relay.test"
 MASTER_KEY = b"m" * 32
 SMTP_PORT = 2525
 MX_PORT = 2600
+INBOUND_PORT = 2526
+FBL = "fbl@relay.test"
 SLOTS = 64
 SIGNING_KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32).private_bytes(
     serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -206,13 +210,18 @@ class Supervisor:
         door = SubmitDoor(store, clock, ids, me.id, HOSTNAME, plan.give_up_s, engine)
         reception = Reception(ServerOptions(HOSTNAME, plain_auth=True), clock, door, keeper, Budget(plan.bodies_bytes // 2))
         server = await self.loop.create_server(lambda: SubmissionProtocol(reception), RELAY, SMTP_PORT)
+        ours = directory("bounces.relay.test", HOSTNAME, [FBL])
+        from_world = ServerOptions(HOSTNAME, offers_auth=False, requires_auth=False, has_postmaster=True, bare_newlines="fix")
+        inbound = Inbound(from_world, clock, store, keyring, ours, Budget(plan.bodies_bytes // 2))
+        reports = await self.loop.create_server(inbound.protocol, RELAY, INBOUND_PORT)
         body.engine = engine
         working = asyncio.create_task(engine.run())
         told = asyncio.create_task(body.stopping.wait())
         await asyncio.wait([working, told], return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
         server.close()
-        await reception.close(plan.drain_s)
+        reports.close()
+        await asyncio.gather(reception.close(plan.drain_s), inbound.close(plan.drain_s))
         await engine.stop(plan.drain_s)
         code = 0
         with contextlib.suppress(asyncio.CancelledError):

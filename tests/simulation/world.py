@@ -10,7 +10,7 @@ from typing import Final
 
 from estafette.clock import SECOND_US
 from estafette.deliver import engine
-from estafette.model import BlockCause
+from estafette.model import BlockCause, EventKind, Mark, Record
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database
 from estafette.store.seam import StoreFault
@@ -18,6 +18,7 @@ from tests.simulation.invariants import Witness
 from tests.simulation.loop import Process, SimulatedClock, SimulatedLoop
 from tests.simulation.network import Faults, Network
 from tests.simulation.providers import Manners, Provider, SimulatedDns, open_for_business, reach_of, weather
+from tests.simulation.reporters import Habits, Reporters
 from tests.simulation.senders import Order, Sender
 from tests.simulation.store import Disk, SimulatedDriver, StoreFaults
 from tests.simulation.workers import Plan, Supervisor, found
@@ -40,6 +41,7 @@ class Settings:
     network: Faults = field(default_factory=Faults)
     store: StoreFaults = field(default_factory=StoreFaults)
     manners: Manners = field(default_factory=Manners)
+    habits: Habits = field(default_factory=Habits)
     dns: float = 0.0  # share of questions that fail
     persistence: float = 1.0  # of customers that were not answered
     dawdles: float = 0.0  # customers that pause inside DATA
@@ -100,6 +102,7 @@ class World:
         self.network.opening = self._opening
         self.dns = SimulatedDns(self.loop, self.providers, s.dns)
         self.witness = Witness(self.loop, self.shift_s, {}, not (s.store.fault or s.store.unknown or s.outages or s.fulls))
+        self.witness.reporters = Reporters(self.loop, s.habits)
         self.disk = self.witness.disk = Disk(self.loop, s.store, self.witness.violated)
         self.disk.written = self.witness.written
         self.supervisor = Supervisor(self.loop, self.network, self.disk, self.dns, s.plan, self.shift_s)
@@ -202,6 +205,8 @@ class World:
             self.witness.overdue(plan.give_up_s if self.loop.now_s < end_s else slack_s)
         self.witness.look()
         self.witness.overdue(slack_s)
+        if self.witness.reporters.under_way:
+            await asyncio.wait(self.witness.reporters.under_way)
         await self.supervisor.stop()
         self.witness.look()
         for (message_id,) in self.disk.ask("SELECT message_id FROM queue WHERE owner <> 0"):
@@ -261,13 +266,18 @@ class World:
         chance, now = self.chance, self.clock.now_us()
         account, address = self.accounts[chance.choice(ACCOUNTS)], f"good-{chance.randrange(40)}@{chance.choice(self.providers).domain}"
         try:
-            what = chance.randrange(3)
+            what = chance.randrange(4)
             if what == 0:
                 await self.desk.add_block(account, address, BlockCause.MANUAL, now, None)
             elif what == 1:
                 await self.desk.lift_blocks(account, address, now, "asked")
-            else:
+            elif what == 2:
                 await self.desk.retry_now(now)
+            else:  # a click on the unsubscribe link of any mail that arrived
+                arrived = self.disk.ask("SELECT id FROM message WHERE state = 'delivered' ORDER BY id")
+                if arrived:
+                    one = Record(chance.choice(arrived)[0], EventKind.UNSUBSCRIBED, now, marks=Mark.UNSUBSCRIBED, block=BlockCause.UNSUBSCRIBE, is_once=True)
+                    await self.desk.record_many([one])
         except StoreFault:
             pass  # told so, and tries no more
 
@@ -286,7 +296,7 @@ def draw(seed: int) -> Settings:
     give_up_s = 7200.0 * scale
     plan = Plan(
         workers=c.randint(1, 3), give_up_s=give_up_s, retry_s=tuple(round(give_up_s * share, 1) for share in (0.01, 0.03, 0.1, 0.2)),
-        lease_s=max(10.0, round(give_up_s / 100)), connections=c.choice([1, 2, 5, 20]), max_connections=c.choice([2, 5, 500]),
+        lease_s=max(10.0, round(give_up_s / 40)), connections=c.choice([1, 2, 5, 20]), max_connections=c.choice([2, 5, 500]),
         messages_per_connection=c.choice([1, 3, 100]), idle_s=c.choice([0.0, 1.0, 5.0, 60.0]), connect_s=c.choice([5.0, 30.0]),
         command_s=c.choice([10.0, 60.0, 300.0]), data_s=c.choice([20.0, 600.0]), bodies_bytes=c.choice([20_000, 16_000_000]),
         drain_s=c.choice([0.0, 5.0, 30.0]), tells_of_the_dead=c.random() < 0.7,
@@ -298,9 +308,10 @@ def draw(seed: int) -> Settings:
     )  # fmt: skip
     return Settings(
         seed, orders=c.choice([5, 20, 40]), span_s=round(c.choice([0.01, 0.1, 0.5]) * give_up_s, 1), providers=c.randint(1, 4),
-        poll_s=round(max(1.0, give_up_s / 800), 1), plan=plan,
+        poll_s=round(max(1.0, give_up_s / 300), 1), plan=plan,
         network=Faults(c.choice([0.001, 0.02, 0.5]), share(0.05, 0.9), share(0.005, 0.1), share(0.003, 0.05, 0.3)),
         store=StoreFaults(c.choice([0.001, 0.01, 0.3]), share(0.001, 0.1), share(0.001, 0.05, 0.3)), manners=manners,
+        habits=Habits(share(0.01, 0.2, 0.4), share(0.01, 0.2, 0.4), share(0.01, 0.2, 0.3), round(give_up_s * c.choice([0.0, 0.01, 0.3]), 1)),
         dns=share(0.01, 0.3, 0.4), persistence=c.choice([0.0, 0.5, 1.0]), dawdles=share(0.05, 0.5, 0.3),
         kills=count(8), terms=count(4), stops=count(3, 0.25), power_cuts=count(3, 0.3), outages=count(3, 0.3), fulls=count(2, 0.2),
         operators=count(6), jumps=count(2, 0.15),
@@ -325,7 +336,7 @@ def calmer(settings: Settings) -> Sequence[Settings]:
             plain.append(replace(s, **{name: type(value)(0)}))
             if value > 1:
                 plain.append(replace(s, **{name: value // 2 if isinstance(value, int) else 0.0}))
-    for part in ("network", "store", "manners", "plan"):
+    for part in ("network", "store", "manners", "habits", "plan"):
         mine, theirs = getattr(s, part), getattr(calm, part)
         names = [f for f in type(mine).__dataclass_fields__ if getattr(mine, f) != getattr(theirs, f)]
         plain += [replace(s, **{part: replace(mine, **{f: getattr(theirs, f)})}) for f in names if f not in ("give_up_s", "retry_s", "lease_s")]
