@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-.PHONY: run test lint simulate faults bench clean
+.PHONY: run test lint simulate faults fuzz audit bench clean
 
 $(VENV)/.run: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -30,6 +30,16 @@ simulate: $(VENV)/.test  ## the whole platform in simulated time, SEEDS lives of
 
 faults: $(VENV)/.test  ## the long form of tests/faults: hundreds of kills, a million queued messages; half an hour
 	ESTAFETTE_FAULTS=long $(BIN)/pytest -q -n 0 -s tests/faults $(ARGS)
+
+FUZZ_SECONDS ?= 60
+fuzz: $(VENV)/.test  ## every parser with coverage-guided fuzzing, FUZZ_SECONDS each; what crashes is kept in tests/fuzz/corpus
+	$(BIN)/pip install -q --disable-pip-version-check atheris
+	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(ARGS)
+
+audit: $(VENV)/.test  ## known holes of the dependencies (asks the advisory service) and patterns of ours that are dangerous
+	$(BIN)/pip install -q --disable-pip-version-check bandit pip-audit
+	$(BIN)/bandit -q -ll -c pyproject.toml -r src
+	$(BIN)/pip-audit --skip-editable --progress-spinner off
 
 bench: $(VENV)/.test  ## compare with Postfix and Postfix + OpenDKIM in one run (needs those Debian packages)
 	$(BIN)/python -m bench.relay $(ARGS)

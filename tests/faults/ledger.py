@@ -6,6 +6,8 @@ import re
 import smtplib
 import threading
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from estafette.clock import SystemClock
@@ -30,14 +32,16 @@ class Load:
     accepted: list[str] = field(default_factory=list)
     refused: Counter[int] = field(default_factory=Counter)  # reply code, 0: the connection broke
     _over: threading.Event = field(default_factory=threading.Event)
-    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def start(self) -> None:
-        self._tasks = [asyncio.create_task(asyncio.to_thread(self._run, number)) for number in range(self.clients)]
-
-    async def stop(self) -> None:
-        self._over.set()
-        await asyncio.gather(*self._tasks)
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Load"]:
+        """Send while the block runs; afterwards every client has ended."""
+        tasks = [asyncio.create_task(asyncio.to_thread(self._run, number)) for number in range(self.clients)]
+        try:
+            yield self
+        finally:
+            self._over.set()
+            await asyncio.gather(*tasks)
 
     def _run(self, number: int) -> None:
         sent = 0

@@ -22,23 +22,22 @@ async def test_kill_9_under_load_loses_nothing(world: World, request: pytest.Fix
     world.mx.replies = {"body": lambda moment: Act(delay_s=0.02)}  # so that some attempts are past the final dot at any moment
     async with world.platform(workers=2, sections={"delivery": "connections = 8"}, own_group=True) as platform:
         load = Load(platform, pause_s=0.01)
-        load.start()
         killed = 0
-        while killed < KILLS:
-            await asyncio.sleep(chance.uniform(0.05, 0.4))
-            what = chance.random()
-            if what < 0.1:
-                await platform.kill()  # supervisor and workers at once
-                await platform.start()
-            elif what < 0.2 and IS_LONG and (workers := platform.worker_pids()):
-                stopped = chance.choice(workers)
-                os.kill(stopped, signal.SIGSTOP)
-                await asyncio.sleep(chance.choice([1.0, 6.0]))  # its lease has 3 s
-                os.kill(stopped, signal.SIGCONT)
-            elif workers := platform.worker_pids():
-                os.kill(chance.choice(workers), signal.SIGKILL)
-            killed += 1
-        await load.stop()
+        async with load.running():
+            while killed < KILLS:
+                await asyncio.sleep(chance.uniform(0.05, 0.4))
+                what = chance.random()
+                if what < 0.1:
+                    await platform.kill()  # supervisor and workers at once
+                    await platform.start()
+                elif what < 0.2 and IS_LONG and (workers := platform.worker_pids()):
+                    stopped = chance.choice(workers)
+                    os.kill(stopped, signal.SIGSTOP)
+                    await asyncio.sleep(chance.choice([1.0, 6.0]))  # its lease has 3 s
+                    os.kill(stopped, signal.SIGCONT)
+                elif workers := platform.worker_pids():
+                    os.kill(chance.choice(workers), signal.SIGKILL)
+                killed += 1
         made = await settle_accounts(platform, load.accepted, world.mx.mails)
     print(f"\n{killed} kills: {made}, clients saw {dict(load.refused)}", file=sys.stderr)
     assert made.promised > 100

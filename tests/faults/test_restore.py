@@ -21,13 +21,12 @@ async def test_what_was_sent_after_the_copy_is_not_sent_again(small_world: World
         await asyncio.to_thread(platform.send, "later@dest.example")
         await platform.reaches("deferred")
         load = Load(platform, clients=2)
-        load.start()
-        await asyncio.sleep(5 if IS_LONG else 1)
-        assert platform.command("backup", str(copy), "--json")["size"] > 10_000
-        await asyncio.sleep(5 if IS_LONG else 1)
-        done = await asyncio.to_thread(platform.run, "restore", str(copy))
-        assert (done.returncode, "estafette serve is running" in done.stderr) == (1, True), done
-        await load.stop()
+        async with load.running():
+            await asyncio.sleep(5 if IS_LONG else 1)
+            assert platform.command("backup", str(copy), "--json")["size"] > 10_000
+            await asyncio.sleep(5 if IS_LONG else 1)
+            done = await asyncio.to_thread(platform.run, "restore", str(copy))
+            assert (done.returncode, "estafette serve is running" in done.stderr) == (1, True), done
         await platform.settled(platform.command("audit", "--json")["accepted"])
         assert await platform.stop() == 0
         before = Counter(m.recipients[0] for m in small_world.mx.mails)

@@ -89,7 +89,8 @@ class Witness:
         if deadline_at + (ATTEMPT_SLACK_S + self.jumped_s) * SECOND_US < now:
             self.violated(f"I3: an attempt {(now - deadline_at) / SECOND_US:.3f} s after the deadline", message_id)
         blocks = self.disk.ask("SELECT since FROM block WHERE account_id = ? AND address_key = ? AND lifted_at IS NULL AND scope = '' AND since < ? "
-                               "AND (until IS NULL OR until > ?)", account_id, address_key, now - (ATTEMPT_SLACK_S + self.jumped_s) * SECOND_US, now)
+                               "AND cause <> 'unsubscribe' AND (until IS NULL OR until > ?)",  # that stops campaigns only, and these are none
+                               account_id, address_key, now - (ATTEMPT_SLACK_S + self.jumped_s) * SECOND_US, now)
         if blocks:
             self.violated(f"I3: an attempt {(now - blocks[0][0]) / SECOND_US:.0f} s after the address was blocked", message_id)
         return message_id

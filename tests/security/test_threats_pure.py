@@ -1,0 +1,235 @@
+"""Threats of the model (SECURITY.md) that are met by what octets mean: one test each, named by its number."""
+
+import json
+import logging
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estafette.accept.authority import AuthorError, author_of
+from estafette.accept.examine import Refused, examine
+from estafette.clock import ManualClock
+from estafette.feedback.orders import Order, read_order
+from estafette.feedback.pages import Page, page
+from estafette.log import JsonLines, TextLines
+from estafette.mail.address import AddressError, Mailbox, parse
+from estafette.mail.compose import Attachment, Draft, compose
+from estafette.mail.header import HeaderError, make_field, read_header
+from estafette.mail.mime import MimeError, read_parts
+from estafette.mail.smtp.client import ClientSession, Transaction
+from estafette.mail.smtp.replies import LocalProtocolError
+from estafette.mail.smtp.server import ServerOptions, ServerSession
+from estafette.mail.token import Keyring, make_return_path, make_token, read_return_path, read_token
+from estafette.prepare.links import target_of
+from estafette.prepare.template.compiling import compile_template, render
+from estafette.prepare.template.running import Facts, Halted
+from estafette.vault import Vault, VaultError
+from tests.mail_smtp.shell import Shell
+
+OURS, THEIRS = Keyring(1, {1: b"k" * 32}), Keyring(1, {1: b"x" * 32})
+ENDS = [
+    b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\r.\n", b"\n.\r", b"\r\r\n.\r\r\n",
+    b"\r\n\x00.\r\n", b"\n\n.\r\n", b"\r\n.\r\r\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ENDS, ids=repr)
+def test_threat_1_smuggling_inbound(end: bytes) -> None:
+    """What is not CRLF.CRLF ends no mail, however it is cut into packets: one mail comes in, or none."""
+    smuggled = b"a" + end + b"MAIL FROM:<evil@x.test>\r\nRCPT TO:<victim@x.test>\r\nDATA\r\nevil\r\n.\r\n"
+    for cut in range(1, len(smuggled)):
+        shell = Shell(ServerSession(ServerOptions("relay.test")))
+        shell.feed(b"EHLO a.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n")
+        for piece in (smuggled[:cut], smuggled[cut:]):
+            if not shell.is_closed:
+                shell.feed(piece)
+        assert "evil@x.test" not in [mail.reverse_path for mail in shell.mails]
+
+
+@given(st.lists(st.sampled_from([b"\n", b"\r", b".", b"\r\n", b"x"]), max_size=12).map(b"".join))
+def test_threat_2_smuggling_outbound(body: bytes) -> None:
+    """No bare CR or LF leaves."""
+    session = ClientSession("relay.test")
+    session.receive(b"220 hi\r\n")
+    session.receive(b"250 PIPELINING\r\n")
+    session.output()
+    try:
+        session.send(Transaction("a@b.test", ("c@d.test",), b"Subject: x\r\n\r\n" + body))
+    except LocalProtocolError:
+        assert b"\n" in body.replace(b"\r\n", b"") or b"\r" in body.replace(b"\r\n", b"")
+        return
+    session.receive(b"250 ok\r\n250 ok\r\n354 go\r\n")
+    sent = b"".join(session.output())
+    assert b"\r" not in sent.replace(b"\r\n", b"") and b"\n" not in sent.replace(b"\r\n", b"") and sent.count(b"\r\n.\r\n") == 1
+
+
+@given(st.text(st.one_of(st.sampled_from("\r\n\0>< @a.\"\\"), st.characters(exclude_categories=["Cs"])), max_size=40))
+def test_threat_3_command_injection(text: str) -> None:
+    """No address and no EHLO name carries a second command."""
+    try:
+        wire = str(parse(text))
+    except AddressError:
+        wire = ""
+    assert not set(wire) & set("\r\n\0")
+    if any(c < " " or c == "\x7f" for c in text):
+        session = ClientSession("relay.test")
+        for envelope in (Transaction(text, ("c@d.test",), b""), Transaction("", (text,), b"")):
+            with pytest.raises(LocalProtocolError):
+                session.send(envelope)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
+def test_threat_4_header_injection(subject: str, name: str) -> None:
+    """The fields that come out are those that were asked for, or it is refused."""
+    draft = Draft(Mailbox(name, parse("a@b.test")), (Mailbox(name, parse("c@d.test")),), subject=subject, text="x",
+                  attachments=(Attachment("text/plain", name or "x", b"y"),))  # fmt: skip
+    try:
+        raw = compose(draft, b"r" * 16)
+    except HeaderError:
+        assert any(c < " " or c in "\x7f\x85\u2028\u2029" for c in subject + name)
+        return
+    keys = [field.key for field in read_header(raw)]
+    assert sorted(keys) == sorted(["from", "to", "mime-version", "content-type", *(["subject"] if subject else [])]), keys
+
+
+@pytest.mark.parametrize("fields", [
+    "From: a@b.test\r\nFrom: c@d.test\r\n", "From: a@b.test, c@d.test\r\n", "From: =?utf-8?q?a=40b.test?= <c@d.test>, x@y.test\r\n", "",
+])  # fmt: skip
+def test_threat_5_more_than_one_author(fields: str) -> None:
+    with pytest.raises(AuthorError):
+        author_of(read_header(fields.encode() + b"\r\n"))
+
+
+def test_threat_5_an_encoded_word_is_a_name_and_no_address() -> None:
+    author = author_of(read_header(b"From: =?utf-8?q?boss=40bank=2Etest?= <mallory@evil.test>\r\n\r\n"))
+    assert str(author.address) == "mallory@evil.test"
+
+
+@pytest.mark.parametrize("url", [
+    "javascript:alert(1)", "JaVaScRiPt:x", "data:text/html,x", "vbscript:x", "file:///etc/passwd", "java\tscript:x", "\x01javascript:x",
+])  # fmt: skip
+def test_threat_6_what_is_not_http_is_no_link_of_ours(url: str) -> None:
+    assert target_of(url, "") is None
+
+
+def test_threat_7_forged_tokens() -> None:
+    """Ten thousand tokens with one octet changed, tokens of another key, kind or length: none opens."""
+    chance = random.Random(7)
+    good = make_token("click", b"payload", OURS)
+    assert read_token("click", good, OURS) == b"payload"
+    for _ in range(10_000):
+        at = chance.randrange(len(good))
+        forged = good[:at] + chance.choice("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") + good[at + 1 :]
+        assert forged == good or read_token("click", forged, OURS) is None
+    assert read_token("open", good, OURS) is None and read_token("click", good, THEIRS) is None
+    assert all(read_token("click", good[:n], OURS) is None for n in range(len(good)))
+
+
+@pytest.mark.parametrize(("kind", "body"), [
+    ("", b""), ("application/x-www-form-urlencoded", b""), ("application/x-www-form-urlencoded", b"List-Unsubscribe=no"), ("text/html", b"<x>"),
+    ("application/json", b'{"List-Unsubscribe": "One-Click"}'), ("application/x-www-form-urlencoded", b"action=unsubscribe&action=resubscribe"),
+])  # fmt: skip
+def test_threat_8_a_scanner_unsubscribes_nobody(kind: str, body: bytes) -> None:
+    assert read_order(kind, body) is None
+    assert read_order("application/x-www-form-urlencoded", b"List-Unsubscribe=One-Click") is Order.ONE_CLICK
+
+
+@pytest.mark.parametrize("payload", [
+    "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "</style><svg onload=x>", "{recipient}", "&#60;script&#62;",
+])  # fmt: skip
+def test_threat_13_what_strangers_wrote_is_text_on_our_pages(payload: str) -> None:
+    for which in Page:
+        for language in ("en", "fr"):
+            html = page(which, language, payload, f"{payload}@x.test").decode()
+            assert "<script" not in html and "<img" not in html and "<svg" not in html
+
+
+def test_threat_17_a_sealed_key_says_nothing_and_opens_for_nobody_else() -> None:
+    clock = ManualClock()
+    vault = Vault(b"m" * 32, clock)
+    sealed = vault.seal(b"CANARY private key", "dkim acme.test s1")
+    assert b"CANARY" not in sealed and sealed != vault.seal(b"CANARY private key", "dkim acme.test s1")
+    assert vault.unseal(sealed, "dkim acme.test s1") == b"CANARY private key"
+    for other, label in ((Vault(b"x" * 32, clock), "dkim acme.test s1"), (vault, "dkim evil.test s1")):
+        with pytest.raises(VaultError):
+            other.unseal(sealed, label)
+    for at in range(len(sealed)):
+        with pytest.raises(VaultError):
+            vault.unseal(sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :], "dkim acme.test s1")
+
+
+@pytest.mark.parametrize("depth", [30, 10_000])
+def test_threat_21_nesting(depth: int) -> None:
+    raw = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(depth)) + b"\r\nx"
+    if depth > 50:
+        with pytest.raises(MimeError):
+            read_parts(raw)
+    else:
+        assert sum(1 for _ in read_parts(raw).walk()) == depth + 1
+
+
+def test_threat_21_parts_and_fields() -> None:
+    with pytest.raises(MimeError):
+        read_parts(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 100_000)
+    with pytest.raises(HeaderError):
+        read_header(b"A: b\r\n" * 100_000 + b"\r\n")
+    with pytest.raises(Refused):
+        examine(b"From: a@b.test\r\nX: " + b"y" * 1_000_000 + b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("text", ['x\n{"level":"info"}', "a\r\nb", "\x1b[2Jx", "x\u2028y", "\0"])
+def test_threat_24_one_record_is_one_line(text: str) -> None:
+    record = logging.LogRecord("estafette.mail", logging.INFO, "", 0, "accepted", (), None)
+    record.fields = {"author": text}
+    for formatter in (JsonLines(), TextLines()):
+        line = formatter.format(record)
+        assert not set(line) & set("\r\n\0\x1b\u2028"), repr(line)
+    assert json.loads(JsonLines().format(record))["author"] == text
+
+
+@pytest.mark.parametrize("source", [
+    "{{''.__class__}}", "{{var:a.__class__}}", "{{var:a.__class__.__mro__}}", "{{import('os')}}", "{{var:b.__len__}}", "{{open('/etc/passwd')}}",
+])  # fmt: skip
+def test_threat_25_a_template_reaches_nothing_but_its_values(source: str) -> None:
+    try:
+        made = render(compile_template(source), Facts({"a": "x", "b": [1]}, {}, {}, {}))
+    except Halted:
+        return
+    assert made.error or ("class" not in made.text and "root" not in made.text)
+
+
+def test_threat_25_a_loop_that_never_ends_is_stopped() -> None:
+    source = "{% for x in var:l %}" * 6 + "x" + "{% endfor %}" * 6
+    try:
+        made = render(compile_template(source), Facts({"l": list(range(1000))}, {}, {}, {}))
+    except Halted:
+        return
+    assert made.error and len(made.text) < 10_000_000
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "..\\x", "CON", "x" * 4096, "a\u202egnp.exe", ".htaccess"])
+def test_threat_26_a_name_is_a_parameter_and_never_a_path(name: str) -> None:
+    """File names travel in the mail and touch no file system: they come out as they were, in one field."""
+    raw = compose(Draft(Mailbox("", parse("a@b.test")), subject="x", text="x", attachments=(Attachment("text/plain", name, b"y"),)), b"r" * 16)
+    part = read_parts(raw).children[-1]
+    assert [field.key for field in part.header].count("content-disposition") == 1
+
+
+def test_threat_30_a_forged_report_names_no_message() -> None:
+    """A return path of another key, another message's, or with one character changed, is nobody's."""
+    local = make_return_path(7301922398208, OURS, "x.test").partition("@")[0]
+    assert read_return_path(local, OURS) == 7301922398208
+    assert read_return_path(local, THEIRS) is None
+    alphabet = "abcdefghijklmnopqrstuvwxyz234567"
+    for at in range(2, len(local)):
+        for c in alphabet:
+            forged = local[:at] + c + local[at + 1 :]
+            assert forged == local or read_return_path(forged, OURS) is None
+
+
+@pytest.mark.parametrize("value", ["a\r\nBcc: x@y.test", "a\nb", "a\0b"])
+def test_threat_4_a_field_is_one_field(value: str) -> None:
+    with pytest.raises(HeaderError):
+        make_field("Subject", value)
