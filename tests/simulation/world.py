@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from estafette.clock import SECOND_US
-from estafette.deliver import engine
+from estafette.deliver import engine, sweeping
 from estafette.model import BlockCause, EventKind, Mark, Record
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database
@@ -138,19 +138,20 @@ class World:
 
     def run(self) -> Report:
         """Live; never raises for what the platform did."""
-        ear, before = _Ear(), engine.POLL_S
+        ear, before = _Ear(), (engine.POLL_S, sweeping.EVERY_S, sweeping.REPORT_S)
         log = logging.getLogger("estafette.mail")
         level, handlers, propagates = log.level, list(log.handlers), log.propagate
         log.handlers, log.propagate = [ear], False
         log.setLevel(logging.ERROR)
-        engine.POLL_S = self.settings.poll_s  # type: ignore[misc]  # a day has 86,400 seconds
+        poll_s = self.settings.poll_s  # a day has 86,400 seconds
+        engine.POLL_S, sweeping.EVERY_S, sweeping.REPORT_S = poll_s, poll_s, 2 * poll_s  # type: ignore[misc]
         gc.disable()
         try:
             self.loop.run_until_complete(self.observer.start(self._life()))
         except Exception as fault:
             self.witness.violated(f"I0: the world ended: {fault!r}")
         finally:
-            engine.POLL_S = before  # type: ignore[misc]
+            engine.POLL_S, sweeping.EVERY_S, sweeping.REPORT_S = before  # type: ignore[misc]
             log.handlers, log.propagate = handlers, propagates
             log.setLevel(level)
             self.loop.clear_away()
