@@ -4,7 +4,9 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
+import httpx2
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
 from estafette.clock import SystemClock
 from estafette.demo.certificate import self_signed
@@ -45,6 +47,7 @@ async def test_every_figure_equals_the_ledger(tmp_path: Path) -> None:
             messages = await _at_rest(url, internet, sum(customer.handed.values()))
             platform.assert_nothing_is_missing()
             told = platform.command("stats", "--json")
+            shown = await _dashboard(http, platform.command("user", "reset", "admin", "--json")["password"])
     assert customer.refused == [] and internet.people.faults == []
     assert all(count == 1 for count in internet.ledger.deliveries.values()), "a mail came twice"
     for without_machines in (False, True):
@@ -57,6 +60,9 @@ async def test_every_figure_equals_the_ledger(tmp_path: Path) -> None:
         assert found == expected, internet.ledger.to_json()
     total = _sum(internet.ledger.expected(customer.handed).values())
     assert {name: told[name] for name in NAMES} == {name: getattr(total, name) for name in NAMES}
+    errors = total.soft_errors + total.hard_errors
+    assert shown == {"sent": total.sent, "delivered": total.delivered, "opened": total.opened, "clicked": total.clicked, "unsubscribed": total.unsubscribed,
+                     "spam": total.spam, "errors": errors, "blocked": total.blocked}  # fmt: skip
     assert min(total.delivered, total.opened, total.clicked, total.unsubscribed, total.spam, total.blocked, total.soft_errors, total.hard_errors) > 0
 
 
@@ -88,3 +94,19 @@ def _sum(parts: object) -> Figures:
     for part in parts:  # type: ignore[attr-defined]
         total.update({name: getattr(part, name) for name in Figures.__dataclass_fields__})
     return Figures(**total)
+
+
+async def _dashboard(http: str, password: str) -> dict[str, int]:
+    """What the tiles of the first screen say: measure → count."""
+    async with httpx2.AsyncClient(base_url=http, follow_redirects=True, headers={"origin": http, "accept-language": "en"}) as browser:
+        form = LexborHTMLParser((await browser.get("/app/sign-in")).text)
+        hidden = {i.attributes["name"]: i.attributes["value"] for i in form.css("form[action$=sign-in] input[type=hidden], main input[type=hidden]")}
+        page = await browser.post("/app/sign-in", data={**hidden, "name": "admin", "password": password})
+        tiles = LexborHTMLParser((await browser.get("/app/1/?period=24h")).text).css("a.tile")
+        assert page.status_code == 200 and len(tiles) == 8, page.text[:2000]
+        found = {}
+        for tile in tiles:
+            key = next(name.removeprefix("k-") for name in (tile.attributes["class"] or "").split() if name.startswith("k-"))
+            (count,) = tile.css(".count")
+            found[key] = int(count.text().replace(",", ""))
+        return found
