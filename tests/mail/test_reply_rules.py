@@ -377,3 +377,13 @@ def test_no_address_is_blocked_for_what_is_not_its_fault() -> None:
             hard, blocked = hard + 1, blocked + verdict.blocks_address
     assert len(wrong) <= 1, wrong
     assert blocked / hard >= 0.85
+
+
+@pytest.mark.parametrize("table", load("replies")["reply"], ids=lambda table: table["name"])
+def test_every_rule_names_its_source_and_decides_its_example(table: dict[str, Any]) -> None:
+    """A rule whose example another one decides is dead, or stands at the wrong place."""
+    assert len(table["source"]) > 1
+    stage = table.get("stages", [""])[0]
+    example = table["example"]
+    verdict = classify(int(example[:3]), "", example[4:], stage) if stage else classify_line(example)
+    assert verdict.rule == table["name"]

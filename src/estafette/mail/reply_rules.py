@@ -122,7 +122,7 @@ def _fault(name: str, table: dict[str, Any]) -> Verdict:
 
 
 def _rule(table: dict[str, Any]) -> Rule:
-    known = {"name", "category", "error", "scope", "permanence", "blocks", "slow_down", "codes", "enhanced", "stages", "text", "unless"}
+    known = {"name", "source", "example", "category", "error", "scope", "permanence", "blocks", "slow_down", "codes", "enhanced", "stages", "text", "unless"}
     rule = Rule(
         table["name"], table["category"], table["error"], table["scope"], table.get("permanence", "code"), table.get("blocks", False),
         table.get("slow_down", False), tuple(table.get("codes", ())), frozenset(table.get("enhanced", ())), frozenset(table.get("stages", ())),
