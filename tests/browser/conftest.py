@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,12 +44,18 @@ class Town:
 
 @pytest.fixture(scope="session")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    folder = tmp_path_factory.mktemp("demo")
+    with running_demo(tmp_path_factory.mktemp("demo"), "--quiet") as made:
+        yield made
+
+
+@contextmanager
+def running_demo(folder: Path, *switches: str) -> Iterator[Town]:
+    """`estafette demo` on ports of its own, with our mails in it."""
     (folder / "e.toml").write_text(
         f'[database]\nurl = "sqlite:///{folder}/demo.db"\n[http]\nlisten = "127.0.0.1:0"\n[submission]\nlisten = ["127.0.0.1:0"]\n'
         '[inbound]\nlisten = ["127.0.0.1:0"]\n[server]\nworkers = 1\n'
     )
-    command = [sys.executable, "-m", "estafette", "demo", "--quiet", "--config", str(folder / "e.toml")]
+    command = [sys.executable, "-m", "estafette", "demo", *switches, "--config", str(folder / "e.toml")]
     with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder) as process:
         assert process.stdout is not None
         told = ""

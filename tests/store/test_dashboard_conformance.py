@@ -105,6 +105,7 @@ async def test_the_log_is_paged_and_filtered(store: Database) -> None:
     ]:  # fmt: skip
         assert await shown(**choice) == expected, choice  # type: ignore[arg-type]
     assert [(c.reason.error, c.count) for c in await screens.error_causes(acme.id, 0)] == [("typofix", 1)]
+    assert await screens.sources(acme.id, "sender") == []
     sites = await screens.queue(acme.id)
     assert [(s.site, s.waiting, s.in_flight) for s in sites] == [("", 3, 0)]
 

@@ -11,15 +11,19 @@ from html import escape
 from typing import Final
 
 STYLE: Final = (
-    "body{margin:0;background:#f4f4f1;color:#1d1d1b;font:1.125rem/1.5 system-ui,sans-serif}"
-    "main{max-width:34rem;margin:12vh auto 0;padding:2rem;background:#fff;border-radius:.5rem}"
-    "h1{margin:0 0 1rem;font-size:1.5rem;line-height:1.25}p{margin:0 0 1rem;overflow-wrap:anywhere}"
-    "button{padding:.7rem 1.4rem;border:2px solid #173f8a;border-radius:.4rem;background:#173f8a;color:#fff;font:inherit;cursor:pointer}"
+    "body{margin:0;background:#f5f6f8;color:#16202e;font:1.0625rem/1.55 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}"
+    "main{box-sizing:border-box;max-width:32rem;margin:12vh auto 0;padding:2rem;background:#fff;border:1px solid #dfe3ea;"
+    "border-top:4px solid #f4a62a;border-radius:.75rem}"
+    "h1{margin:0 0 1rem;font-size:1.5rem;line-height:1.25;letter-spacing:-.01em}p{margin:0 0 1.25rem;overflow-wrap:anywhere}"
+    "button{min-height:2.75rem;padding:.5rem 1.5rem;border:2px solid #1f4fbf;border-radius:.5rem;background:#1f4fbf;color:#fff;font:inherit;"
+    "font-weight:600;cursor:pointer}"
     "button:focus-visible,a:focus-visible{outline:3px solid #c05a00;outline-offset:3px}"
-    "button.quiet{background:#fff;color:#173f8a}"
-    "@media(prefers-color-scheme:dark){body{background:#161616;color:#f0f0f0}main{background:#242424}"
-    "button{background:#a9c4ff;border-color:#a9c4ff;color:#111}button.quiet{background:#242424;color:#a9c4ff}}"
+    "button.quiet{background:#fff;color:#1f4fbf}"
+    "@media(max-width:33rem){main{margin:0;min-height:100vh;border-radius:0;border-width:4px 0 0;padding:1.5rem 1.25rem}}"
+    "@media(prefers-color-scheme:dark){body{background:#0b111c;color:#e8edf5}main{background:#131c2b;border-color:#26334a;border-top-color:#f4a62a}"
+    "button{background:#8fb4ff;border-color:#8fb4ff;color:#0b1526}button.quiet{background:#131c2b;color:#8fb4ff}}"
 )
+"""The tokens of the dashboard (web/static/app.css), as far as a page of one sentence and one button needs them."""
 _HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 HEADERS: Final = (
     ("content-type", "text/html; charset=utf-8"),

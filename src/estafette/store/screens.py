@@ -10,7 +10,7 @@ from estafette.store.unit import Row, Rows, Unit
 from estafette.views import CampaignRow, Choice, DomainRow, ErrorCause, KeyRow, Line, Log, MessagePage, SiteQueue
 
 NEWEST: Final = 2**62
-LOOKS: Final = (200, 2000, 4000, 4000)
+LOOKS: Final = (200, 800, 2000, 2000)
 """How many messages are looked at one after the other for a page of those that fit, before it is said that there may be more."""
 MAX_EVENTS: Final = 400
 MAX_QUEUE: Final = 100_000
@@ -51,6 +51,10 @@ class Screens:
         """Its id, 0 when there is none of that name."""
         rows = await self._driver.read(lambda: _rows("campaign_named", (account_id, name)))
         return int(rows[0][0]) if rows else 0
+
+    async def sources(self, account_id: int, axis: str, limit: int = 200) -> list[str]:
+        """What was counted on an axis (senders, campaigns), by name."""
+        return [row[0] for row in await self._driver.read(lambda: _rows("counter_sources", (account_id, axis, limit)))]
 
     async def queue(self, account_id: int) -> list[SiteQueue]:
         """What waits, by site, the most first; of at most MAX_QUEUE messages."""

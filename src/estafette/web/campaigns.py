@@ -41,8 +41,7 @@ async def campaign(visit: Visit) -> Response:
     begin = row.created_at - row.created_at % HOUR_US
     whole = Period("", begin, min(visit.now + HOUR_US, begin + MAX_DAYS * DAY_US))
     first = Period("", begin, begin + FIRST_HOURS * HOUR_US)
-    total = await desk.total(whole)
-    persons = await desk.total(whole, without_machines=True)
+    total, persons = await desk.totals(whole)
     happened = await desk.hours(first)
     series = await desk.series(first)
     by_hour = {one.bucket: one.counts for one in happened}

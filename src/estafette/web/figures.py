@@ -29,10 +29,16 @@ class FiguresDesk:
         """Summed counters: `facts.COUNTS`."""
         return added(await self.store.statistics.sums(self._selection(), pieces(period.since, period.until)))
 
-    async def total(self, period: Period, *, without_machines: bool = False) -> Figures:
+    async def total(self, period: Period) -> Figures:
         """Figures of the mail of a period, what is under way included."""
+        return (await self.totals(period))[0]
+
+    async def totals(self, period: Period) -> tuple[Figures, Figures]:
+        """The same twice: with what machines opened and clicked, and without."""
         flying = await self.store.statistics.in_flight(self.account_id, period.since, period.until, self.campaign_id, self.door)
-        return figures_of_counters(await self.counts(period), click_implies_open=self.has_opens, without_machines=without_machines, in_flight=flying)
+        counts = await self.counts(period)
+        made = [figures_of_counters(counts, click_implies_open=self.has_opens, without_machines=without, in_flight=flying) for without in (False, True)]
+        return made[0], made[1]
 
     async def series(self, period: Period, timing: Timing = Timing.MESSAGE) -> list[Figures]:
         """Figures per slice."""
@@ -55,5 +61,6 @@ class FiguresDesk:
 
     async def senders(self, period: Period) -> list[Part]:
         """One per author address."""
-        found = await self.store.statistics.sums_of_all(self.account_id, Axis.SENDER, pieces(period.since, period.until), 500)
+        sources = await self.store.screens.sources(self.account_id, Axis.SENDER.value)
+        found = await self.store.statistics.sums(Selection(self.account_id, Axis.SENDER, tuple(sources), door=self.door), pieces(period.since, period.until))
         return parts(found, click_implies_open=self.has_opens)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_decimal
 
 from estafette.clock import DAY_US, SECOND_US, to_datetime
 
@@ -32,8 +32,8 @@ class Formats:
     language: str
 
     def number(self, value: int) -> str:
-        """9 216 or 9,216."""
-        return format_decimal(value, locale=_locale(self.language))
+        """9 216 or 9,216. By hand, as `_percent`: Babel takes a hundred times as long, and a page has a thousand numbers."""
+        return f"{value:,}".replace(",", "\u202f") if self.language == "fr" else f"{value:,}"
 
     def share(self, part: int, whole: int, *, is_fine: bool = False) -> str:
         """A rate: one decimal, two when `is_fine` or below 0.1 %; never 0 % of something, never a rate of nothing."""
@@ -62,8 +62,8 @@ class Formats:
         return self._percent(Decimal(str(value)), 2 if value < 0.01 else 0)
 
     def _percent(self, value: Decimal, digits: int) -> str:
-        text = format_percent(value, format=f"#,##0.{'0' * digits}%" if digits else "#,##0%", locale=_locale(self.language))
-        return text.replace("%", "\u202f%") if self.language == "fr" else text
+        text = f"{(value * 100).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):,f}"
+        return text.replace(",", "\u202f").replace(".", ",") + "\u202f%" if self.language == "fr" else f"{text}%"
 
     def when(self, at: int) -> str:
         """27 Nov 2026, 12:45:53 (UTC)."""
@@ -80,10 +80,12 @@ class Formats:
             return format_time(when, "HH:mm:ss", locale=_locale(self.language))
         return format_datetime(when, "d MMM HH:mm" if now - at < 300 * DAY_US else "d MMM y", locale=_locale(self.language))
 
+    @lru_cache(4096)  # noqa: B019 - there is one object of each language
     def tick(self, at: int, *, is_daily: bool) -> str:
         """A label of a time axis."""
         return format_datetime(to_datetime(at), "d MMM" if is_daily else "HH:mm", locale=_locale(self.language))
 
+    @lru_cache(4096)  # noqa: B019 - as above
     def slot(self, at: int, *, is_daily: bool) -> str:
         """A row label of a time table."""
         return format_datetime(to_datetime(at), "EEE d MMM y" if is_daily else "EEE d MMM, HH:mm", locale=_locale(self.language))

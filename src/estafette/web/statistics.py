@@ -1,5 +1,7 @@
 """S15, statistics over long periods: by time, provider, sender, hour of the week, program and country; and the API call that yields the same."""
 
+from typing import Final
+
 from starlette.responses import Response
 
 from estafette.clock import DAY_US
@@ -10,6 +12,9 @@ from estafette.web.figures import FiguresDesk
 from estafette.web.report import Period, read_period, time_chart, week_grid
 from estafette.web.tiles import nested, partition, tiles
 
+WEEKS: Final = 2
+"""Of the hour grid."""
+
 
 async def statistics(visit: Visit) -> Response:
     """The page."""
@@ -18,9 +23,9 @@ async def statistics(visit: Visit) -> Response:
     door = visit.query("source") if visit.query("source") in list(Door) else None
     timing = Timing.EVENT if visit.query("by") == "event" else Timing.MESSAGE
     desk = FiguresDesk(visit.store, visit.account_id, tracking.opens, door)
-    total, before, persons = await desk.total(period), await desk.total(period.before), await desk.total(period, without_machines=True)
+    (total, persons), before = await desk.totals(period), await desk.total(period.before)
     series = await desk.series(period, timing)
-    week = Period("", max(period.since, period.until - 28 * DAY_US), period.until)
+    week = Period("", max(period.since, period.until - WEEKS * 7 * DAY_US), period.until)
     grid = week_grid(await desk.hours(week))
     reach = visit.store.statistics.reach
     programs = await reach(visit.account_id, 0, Reach.AGENT, is_click=False, since=period.since, until=period.until, limit=15)

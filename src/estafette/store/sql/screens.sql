@@ -11,9 +11,10 @@ SELECT id FROM message WHERE account_id = $1 AND id < $2 AND (marks & 12) <> 0 O
 -- name: complained_ids_newer
 SELECT id FROM message WHERE account_id = $1 AND id > $2 AND (marks & 12) <> 0 ORDER BY id LIMIT $3
 -- name: address_ids_older
-SELECT id FROM message WHERE address_key = $4 AND account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
+-- The plus keeps the planner from walking all messages of the account instead of the few of the address.
+SELECT id FROM message WHERE address_key = $4 AND +account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
 -- name: address_ids_newer
-SELECT id FROM message WHERE address_key = $4 AND account_id = $1 AND id > $2 ORDER BY id LIMIT $3
+SELECT id FROM message WHERE address_key = $4 AND +account_id = $1 AND id > $2 ORDER BY id LIMIT $3
 -- name: log_lines
 -- Of these messages those that fit. A complaint counts whatever became of the message since; other marks while it is delivered.
 SELECT m.id, m.account_id, m.submission_id, m.recipient, s.author, s.subject, m.state, m.marks, m.related_to, m.error,
@@ -70,8 +71,9 @@ FROM campaign c WHERE c.account_id = $1 AND c.id = $2
 SELECT id FROM campaign WHERE account_id = $1 AND name = $2
 -- name: queue_sites
 -- The first $2 unfinished messages of the account: a queue of millions is told of in part, and at once.
-SELECT site, min(domain), SUM(CASE WHEN owner = 0 THEN 1 ELSE 0 END), SUM(CASE WHEN attempts > 0 AND owner = 0 THEN 1 ELSE 0 END),
-       SUM(CASE WHEN owner <> 0 THEN 1 ELSE 0 END), min(accepted_at), min(due_at)
+-- owner > 0: a worker is at it; below 0 it is held.
+SELECT site, min(domain), SUM(CASE WHEN owner <= 0 THEN 1 ELSE 0 END), SUM(CASE WHEN attempts > 0 AND owner <= 0 THEN 1 ELSE 0 END),
+       SUM(CASE WHEN owner > 0 THEN 1 ELSE 0 END), min(accepted_at), min(due_at)
 FROM (SELECT site, domain, owner, attempts, accepted_at, due_at FROM queue WHERE account_id = $1 LIMIT $2) w
 GROUP BY site ORDER BY count(*) DESC, site LIMIT 200
 -- name: block_rows
@@ -93,3 +95,11 @@ GROUP BY related_to, error, state ORDER BY 4 DESC, 2, 3 LIMIT 12
 SELECT name, is_verified, ownership_token, created_at FROM domain WHERE account_id = $1 ORDER BY name LIMIT 500
 -- name: key_rows
 SELECT key, is_active, created_at FROM api_key WHERE account_id = $1 ORDER BY created_at, key LIMIT 500
+-- name: counter_sources
+-- A skip scan over the key (account, axis, source, ...): the cost grows with the number of sources, not of counters.
+WITH RECURSIVE seen (source) AS (
+    SELECT min(source) FROM counter WHERE account_id = $1 AND axis = $2
+    UNION ALL
+    SELECT (SELECT min(c.source) FROM counter c WHERE c.account_id = $1 AND c.axis = $2 AND c.source > seen.source) FROM seen WHERE seen.source IS NOT NULL
+)
+SELECT source FROM seen WHERE source IS NOT NULL LIMIT $3
