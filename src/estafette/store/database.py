@@ -80,7 +80,7 @@ class Database:
         self.tls = Tls(driver)
         lanes = 1 if driver.dialect == "sqlite" else 3  # SQLite has one writer; PostgreSQL commits side by side
         self._accepts: Batcher[Sequence[Submission], list[Accepted]] = Batcher(self._accept_batch, limit=200, lanes=lanes)
-        self._settles: Batcher[Settlement, bool] = Batcher(self._settle_batch, limit=500, lanes=1)
+        self._settles: Batcher[Settlement, bool] = Batcher(self._settle_batch, limit=500, lanes=min(lanes, 2))
         self._records: Batcher[Sequence[Record], list[Recorded]] = Batcher(self._record_batch, limit=200, lanes=1)
 
     async def close(self) -> None:

@@ -18,6 +18,8 @@ from estafette.store.unit import MakeUnit, Many, Statement
 
 T = TypeVar("T")
 ATTEMPTS = 4
+COLUMNS = "unnest($1::"
+"""In the text of a statement for many rows: it takes them all at once, as one array per column."""
 MIGRATION_LOCK = 0x65737461  # "esta": one process migrates at a time
 COMMAND_TIMEOUT_S = 60.0
 SILENT_S = 5
@@ -111,7 +113,10 @@ class PostgresDriver:
     async def _execute(self, connection: Any, statement: Statement) -> Any:
         sql = self._sql[statement.name]
         if isinstance(statement, Many):
-            if len(statement.rows) == 1:
+            if COLUMNS in sql:
+                if statement.rows:
+                    await connection.execute(sql, *zip(*statement.rows, strict=True))
+            elif len(statement.rows) == 1:
                 await connection.execute(sql, *statement.rows[0])
             else:
                 await connection.executemany(sql, statement.rows)

@@ -22,11 +22,23 @@ INSERT INTO submission (id, account_id, door, reverse_path, author, subject, cam
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 -- name: content_put
 INSERT INTO content (submission_id, codec, data) VALUES ($1, $2, $3)
--- name: message_put
+-- name: message_put (sqlite)
 INSERT INTO message (id, submission_id, account_id, recipient, address_key, state, related_to, error, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
--- name: queue_put
+-- name: message_put (postgres)
+INSERT INTO message (id, submission_id, account_id, recipient, address_key, state, related_to, error, created_at, updated_at)
+SELECT id, submission_id, account_id, recipient, address_key, state, related_to, error, created_at, created_at
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[])
+    AS v (id, submission_id, account_id, recipient, address_key, state, related_to, error, created_at)
+-- name: queue_put (sqlite)
 INSERT INTO queue (message_id, submission_id, account_id, recipient, domain, site, lane, accepted_at, due_at, deadline_at, owner, notify, campaign_id, stream)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
--- name: event_put
+-- name: queue_put (postgres)
+INSERT INTO queue (message_id, submission_id, account_id, recipient, domain, site, lane, accepted_at, due_at, deadline_at, owner, notify, campaign_id, stream)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
+                     $11::bigint[], $12::text[], $13::bigint[], $14::text[])
+-- name: event_put (sqlite)
 INSERT INTO event (account_id, message_id, at, kind, count, reply, data) VALUES ($1, $2, $3, $4, $5, $6, $7)
+-- name: event_put (postgres)
+INSERT INTO event (account_id, message_id, at, kind, count, reply, data)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[])

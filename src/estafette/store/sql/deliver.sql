@@ -88,12 +88,19 @@ FROM queue q JOIN message m ON m.id = q.message_id WHERE q.message_id IN {ints:$
 -- The row lock keeps a retiring supervisor from giving the message to another worker between this look and our write.
 SELECT q.message_id, q.owner, q.lane, q.attempts, m.state, m.account_id, m.address_key, q.claims, m.site
 FROM queue q JOIN message m ON m.id = q.message_id WHERE q.message_id IN {ints:$1} FOR UPDATE OF q
--- name: queue_remove
+-- name: queue_remove (sqlite)
 DELETE FROM queue WHERE message_id = $1
+-- name: queue_remove (postgres)
+-- One statement for all rows (unit.Many): the parameters are columns. The same below and in accept.sql.
+DELETE FROM queue WHERE message_id IN (SELECT unnest($1::bigint[]))
 -- name: queue_again
 UPDATE queue SET owner = $6, attempts = $2, lane = $3, due_at = $4, site = COALESCE($5, site), uncertain = uncertain + $7 WHERE message_id = $1
--- name: message_settle
+-- name: message_settle (sqlite)
 UPDATE message SET state = $2, related_to = $3, error = $4, attempts = $5, updated_at = $6, site = $7 WHERE id = $1
+-- name: message_settle (postgres)
+UPDATE message m SET state = v.state, related_to = v.related_to, error = v.error, attempts = v.attempts, updated_at = v.updated_at, site = v.site
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[])
+    AS v (id, state, related_to, error, attempts, updated_at, site) WHERE m.id = v.id
 -- name: message_release
 UPDATE message SET state = $2, updated_at = $3 WHERE id = $1
 -- name: block_put
