@@ -248,3 +248,18 @@ async def test_the_feed_of_one_account_has_its_events_only(store: Database, acco
     views, after = await store.statistics.views(after, 9, account.id)
     assert [(v.event.message_id, v.recipient, v.campaign, v.custom_id, v.payload, v.door) for v in views] == [(3, "r3@example.net", "may", "c-3", "p", "smtp")]
     assert (await store.statistics.views(after, 9, account.id))[0] == []
+
+
+async def test_counters_whose_events_are_gone_outlive_a_rebuild(store: Database, account: Account) -> None:
+    await deliver(store, account, 3)
+    await accept(store, account, 11, copies=2, at=NOW + 50 * DAY_US)
+    await accept(store, account, 21, copies=4, at=NOW + 51 * DAY_US)
+    await catch_up(store)
+    before = await every_row(store, account)
+    assert await store.privacy.drop_history(account.id, NOW + 40 * DAY_US, 100) == 3
+    await rebuild(store)
+    assert await every_row(store, account) == before
+    await store.record_many([Record(11, EventKind.OPENED, NOW + 52 * DAY_US, marks=Mark.OPENED)])
+    await rebuild(store)
+    assert {key: row for key, row in (await every_row(store, account)).items() if row["processed"]} == {
+        key: row for key, row in before.items() if row["processed"]}  # fmt: skip

@@ -31,11 +31,12 @@ async def catch_up(store: Store, batch: int = BATCH) -> int:
 
 
 async def rebuild(store: Store) -> int:
-    """Empty the counters and fold every event again; returns how many. What happens meanwhile is counted too."""
+    """Empty the counters and fold every event again; returns how many were folded here (a running worker takes its share). What happens meanwhile is
+    counted too."""
     await store.statistics.forget()
     done = 0
-    while count := await catch_up(store):
-        done += count
+    while not await is_level(store):
+        done += await catch_up(store)
     return done
 
 

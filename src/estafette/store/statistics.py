@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from estafette.clock import DAY_US
 from estafette.facts import COUNTS, Axis, EventView, Fold, Piece, Position, Reach, ReachKey, Resolution, Slice, Sum, Timing
 from estafette.model import Event, EventKind, State
 from estafette.store.driver import Driver
@@ -18,6 +19,7 @@ from estafette.store.unit import Many, Row, Rows, Unit
 
 FOLLOWER: Final = "statistics"
 START: Final[Position] = (0, 0)
+NEVER: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Statistics:
         return await self._driver.write(lambda: _add(before, after, fold), is_synced=False)
 
     async def forget(self) -> None:
-        """Empty all counters and begin again with the first event."""
+        """Empty all counters that there are events for, and begin again with the first event."""
         await self._driver.write(_forget)
 
     async def slices(self, of: Selection, resolution: Resolution, since: int, until: int) -> list[Slice]:
@@ -159,17 +161,20 @@ def _rows(name: str, params: Sequence[Any]) -> Unit[list[Row]]:
 def _add(before: Position, after: Position, fold: Fold) -> Unit[bool]:
     if not (yield from move(FOLLOWER, before, after)):
         return False
-    if fold.counters:
+    accounts = {key.account_id for key in fold.counters} | {s.key.account_id for s in fold.sightings}
+    floors = dict((yield Rows("counter_floors", (sorted(accounts),)))) if accounts else {}
+    counters = {key: row for key, row in fold.counters.items() if key.bucket >= floors.get(key.account_id, 0)} if floors else fold.counters
+    if counters:
         yield Many("counter_add", [
             (k.account_id, k.axis.value, k.source, k.timing.value, k.resolution.value, k.bucket, k.door, k.provider, *row) for k, row in sorted(
-                fold.counters.items(), key=lambda item: (item[0].account_id, item[0].axis, item[0].source, item[0].timing, item[0].resolution,
+                counters.items(), key=lambda item: (item[0].account_id, item[0].axis, item[0].source, item[0].timing, item[0].resolution,
                                                          item[0].bucket, item[0].door, item[0].provider))])  # fmt: skip
     if fold.sightings:
-        yield from _sight(fold)
+        yield from _sight(fold, floors)
     return True
 
 
-def _sight(fold: Fold) -> Unit[None]:
+def _sight(fold: Fold, floors: dict[int, int]) -> Unit[None]:
     seen = {(m, digest) for m, digest in (yield Rows("reach_seen_among", (sorted({s.message_id for s in fold.sightings}),)))}
     fresh: list[Row] = []
     sums: dict[ReachKey, list[int]] = {}
@@ -184,7 +189,8 @@ def _sight(fold: Fold) -> Unit[None]:
     if fresh:
         yield Many("reach_seen_put", fresh)
     yield Many("reach_add", [
-        (k.account_id, k.campaign_id, k.kind.value, k.bucket, _digest(k), int(k.is_click), k.name, k.detail, *row) for k, row in sums.items()])  # fmt: skip
+        (k.account_id, k.campaign_id, k.kind.value, k.bucket, _digest(k), int(k.is_click), k.name, k.detail, *row) for k, row in sums.items()
+        if k.bucket >= floors.get(k.account_id, 0)])  # fmt: skip
 
 
 def _digest(key: ReachKey) -> str:
@@ -194,8 +200,19 @@ def _digest(key: ReachKey) -> str:
 
 
 def _forget() -> Unit[None]:
-    for name in ("counters_forget", "reach_forget", "reach_seen_forget"):
-        yield Rows(name)
+    begins = yield Rows("counters_begin")
+    known = dict((yield Rows("counter_floors", ([account_id for account_id, _, _ in begins],)))) if begins else {}
+    for account_id, counted, kept in begins:
+        floor = known.get(account_id, 0)
+        if counted is not None and kept is None:
+            floor = NEVER  # nothing is left to make them of
+        elif counted is not None and counted < kept - kept % DAY_US:
+            floor = max(floor, kept - kept % DAY_US + DAY_US)  # of the day of the oldest a part may be gone
+        if floor and floor != NEVER:
+            yield Many("counter_floor_put", [(account_id, floor)])
+        yield Many("counters_forget", [(account_id, floor)])
+        yield Many("reach_forget", [(account_id, floor)])
+    yield Rows("reach_seen_forget")
     yield Rows("follower_reset", (FOLLOWER,))
 
 

@@ -41,10 +41,19 @@ INSERT INTO follower (name) VALUES ($1) ON CONFLICT (name) DO NOTHING
 UPDATE follower SET xact = $4, id = $5 WHERE name = $1 AND xact = $2 AND id = $3 RETURNING name
 -- name: follower_reset
 UPDATE follower SET xact = 0, id = 0 WHERE name = $1
+-- name: counters_begin
+-- Per account: the day of its first counter, and when its oldest submission was accepted of which the events are left (NULL: of none).
+SELECT a.id, (SELECT min(c.bucket) FROM counter c WHERE c.account_id = a.id AND c.axis = 'account' AND c.source = '' AND c.timing = 'message' AND c.resolution = 'day'),
+       (SELECT e.at FROM event e WHERE e.account_id = a.id AND e.kind = 'accepted' ORDER BY e.id LIMIT 1)
+FROM account a ORDER BY a.id
+-- name: counter_floors
+SELECT account_id, since FROM counter_floor WHERE account_id IN {ints:$1}
+-- name: counter_floor_put
+INSERT INTO counter_floor (account_id, since) VALUES ($1, $2) ON CONFLICT (account_id) DO UPDATE SET since = excluded.since
 -- name: counters_forget
-DELETE FROM counter
+DELETE FROM counter WHERE account_id = $1 AND bucket >= $2
 -- name: reach_forget
-DELETE FROM reach
+DELETE FROM reach WHERE account_id = $1 AND bucket >= $2
 -- name: reach_seen_forget
 DELETE FROM reach_seen
 -- name: counter_add
