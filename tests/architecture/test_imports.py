@@ -168,6 +168,7 @@ SHELL: dict[str, set[str]] = {
     },
     "cli": {
         "accounts.py",
+        "auditing.py",
         "backup.py",
         "examining.py",
         "explaining.py",

@@ -49,6 +49,7 @@ class Ground:
         self.is_json = is_json
         self.clock = clock or SystemClock()
         self.config_path = config_path
+        self.afterwards: Callable[[Store], Awaitable[None]] | None = None  # done once, when the command's work is done
 
     @functools.cached_property
     def config(self) -> Config:
@@ -72,7 +73,11 @@ class Ground:
         async def with_store() -> T:
             store = await open_store(self.config.database.url, self.policy(), self.clock)
             try:
-                return await work(store)
+                result = await work(store)
+                if self.afterwards is not None:
+                    await self.afterwards(store)
+                    self.afterwards = None
+                return result
             finally:
                 await store.close()
 
@@ -98,9 +103,21 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
     @click.pass_context
     @functools.wraps(command)
     def with_ground(context: click.Context, /, config_path: str | None, is_json: bool, **arguments: Any) -> None:
-        command(Ground(config_path or _outer_config(context), is_json), **arguments)
+        ground = Ground(config_path or _outer_config(context), is_json)
+        ground.afterwards = _auditing(ground, context, arguments)
+        command(ground, **arguments)
 
     return with_ground
+
+
+def _auditing(ground: Ground, context: click.Context, arguments: dict[str, Any]) -> Callable[[Store], Awaitable[None]] | None:
+    """What writes a changing command into the audit log; None for one that only reads."""
+    from estafette.cli import auditing  # it hangs a command on this file
+
+    words = auditing.words_of(context.command_path)
+    if words not in auditing.CHANGES:
+        return None
+    return lambda store: auditing.note(store, ground.clock.now_us(), words, arguments)
 
 
 def config_option(command: Callable[..., None]) -> Callable[..., None]:

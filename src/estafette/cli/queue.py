@@ -291,7 +291,7 @@ def stats_rebuild(ground: Ground) -> None:
         click.echo(f"{count} events counted again")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--account", "account_name", metavar="NAME", help="Only this account's.")
 @options
 def audit(ground: Ground, account_name: str | None) -> None:
@@ -299,6 +299,8 @@ def audit(ground: Ground, account_name: str | None) -> None:
 
     Example: estafette audit --json
     """
+    if click.get_current_context().invoked_subcommand is not None:
+        return
 
     async def work(store: Store) -> dict[str, int]:
         owner = (await account_named(store, account_name)).id if account_name else None

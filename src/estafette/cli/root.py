@@ -5,6 +5,7 @@ import click
 from estafette import __version__
 from estafette.cli import pausing, why  # noqa: F401  (they hang commands on queue)
 from estafette.cli.accounts import account, domain, key, sender
+from estafette.cli.auditing import audit_log
 from estafette.cli.backup import backup, restore
 from estafette.cli.explaining import bounce, reply
 from estafette.cli.ground import EXIT_CODES
@@ -76,3 +77,4 @@ for command in COMMANDS:
 for waiting in (queue_held, queue_release, queue_drop):
     queue.add_command(waiting)
 domain.add_command(domain_rotate)
+audit.add_command(audit_log)
