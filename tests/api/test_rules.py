@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from estafette.accept.filling import Allowance
 from estafette.api.attachments import MAX_BYTES
 from estafette.api.auth import Given, credentials_of, peer_of
 from estafette.api.composing import Workshop, make
@@ -252,7 +253,7 @@ NAMES = ["From", "To", "Cc", "Bcc", "ReplyTo", "Sender", "Subject", "TextPart", 
 def test_no_json_breaks_the_rules(changes: dict[str, object], globals_: dict[str, object]) -> None:
     """Whatever comes, each message ends as a mail or as a list of problems."""
     (read,) = read_call(msgspec.json.encode({"Messages": [mail() | changes], "Globals": globals_}), 10**9).messages
-    (made,) = make([completed(read, {}) if isinstance(read, Wanted) else read], Workshop({}, Library(), bytes(16), {}))
+    (made,) = make([completed(read, {}) if isinstance(read, Wanted) else read], Workshop({}, Library(), bytes(16), Allowance(), {}))
     assert not isinstance(made, Failed) or made.problems
 
 

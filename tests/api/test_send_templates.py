@@ -211,3 +211,15 @@ async def test_a_preview_sends_nothing_and_says_what_is_wrong(api: Api) -> None:
     assert (await ask(TemplateID=99)).json()["ErrorCode"] == "send-0010"
     assert (await ask(TextPart=1)).json()["ErrorCode"] == "mj-0004"
     assert await api.sent() == []
+
+
+async def test_many_within_their_budgets_are_still_too_much(api: Api) -> None:
+    long = "{% for a in var:l %}{% for b in var:l %}{% for c in var:l %}{% endfor %}{% endfor %}{% endfor %}"
+    wanted = mail(TextPart=long, TemplateLanguage=True, Variables={"l": list(range(40))})
+    answer = await api.post(call(*[wanted] * 30))
+    assert (answer.status_code, answer.json()["ErrorCode"], "too many steps together" in answer.json()["ErrorMessage"]) == (413, "mj-0011", True)
+    number = await stored(api, html="x" * 900_000 + "{{mj:contact.email}}")
+    people = [{"Email": f"r{i}@example.net"} for i in range(50)]
+    answer = await api.post(call(*[mail(TextPart=..., TemplateID=number, TemplateLanguage=True, To=people)] * 4))
+    assert (answer.status_code, "too large together" in answer.json()["ErrorMessage"]) == (413, True)
+    assert await api.sent() == []

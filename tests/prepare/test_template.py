@@ -168,11 +168,14 @@ def test_what_is_allowed_really_runs() -> None:
     assert render(deep, one).text == "1"
 
 
-@pytest.mark.parametrize("source", ['{{ "' * 20_000, "{{ " * 30_000, "{% " * 30_000, "{{ '%} " * 20_000, "{{ var:a" + ".a" * 4000 + " }}", "{{" + '"\\' * 4000])
+@pytest.mark.parametrize("source", [
+    ("{{1}}" + "x" * 45) * 20_000, "{{1}}" * 50_000, '{{ "' * 20_000, "{{ " * 30_000, "{% " * 30_000, "{{ '%} " * 20_000, "{{ var:a" + ".a" * 4000 + " }}",
+    "{{" + '"\\' * 4000,
+], ids=range(8))  # fmt: skip
 def test_hostile_sources_are_read_in_linear_time(source: str) -> None:
     before = time.process_time()
     run(source)
-    assert time.process_time() - before < 5
+    assert time.process_time() - before < 10
 
 
 TOKENS = st.sampled_from(["{{", "}}", "{%", "%}", "if", "endif", "for", "in", "set", "else", "endfor", "var:name", "var:list", "x", "(", ")", "+", "-", "=",

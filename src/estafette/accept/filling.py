@@ -21,8 +21,38 @@ from estafette.prepare.template.running import Facts, Json, TemplateError
 BAD_TEMPLATE: Final = Reason("content", "bad or empty template")
 LANGUAGE_ERROR: Final = Reason("content", "error in template language")
 REPORTER: Final = "templating-language-error"
+MAX_STEPS_TOGETHER: Final = 1_000_000
+MAX_OCTETS_TOGETHER: Final = 128_000_000
+STEPS_PER_TAG: Final = 10
+"""What compiling costs."""
 MAX_REPORTED: Final = 1_000_000
 _PERSONAL: Final = ("data:", "mj:contact", "segment:", "openedsince", "clickedsince")
+
+
+class TooMuch(Exception):
+    """The texts of one call or mail take more than they may together."""
+
+
+class Allowance:
+    """What the texts of one call or mail may take together: many messages, each within its own budget, would still stop a process."""
+
+    __slots__ = ("_octets", "_steps")
+
+    def __init__(self, steps: int = MAX_STEPS_TOGETHER, octets: int = MAX_OCTETS_TOGETHER) -> None:
+        self._steps = steps
+        self._octets = octets
+
+    def spend(self, steps: int) -> None:
+        """Raises TooMuch."""
+        self._steps -= steps
+        if self._steps < 0:
+            raise TooMuch("the templates take too many steps together")
+
+    def keep(self, octets: int) -> None:
+        """A mail that was made. Raises TooMuch."""
+        self._octets -= octets
+        if self._octets < 0:
+            raise TooMuch("the mails that are made are too large together")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +165,15 @@ def is_personal(texts: Texts, wish: Wish) -> bool:
     return any("[[data:" in text for text in (texts.subject, texts.text, texts.html))
 
 
-def fill(texts: Texts, wish: Wish, facts: Facts, library: Library) -> Filled:
-    """The texts with their tags evaluated, in the language where that is switched on, and the older tags."""
+def fill(texts: Texts, wish: Wish, facts: Facts, library: Library, allowance: Allowance) -> Filled:
+    """The texts with their tags evaluated, in the language where that is switched on, and the older tags. Raises TooMuch."""
     error: TemplateError | None = None
     wrong = ""
     made = []
     for part, source in (("Subject", texts.subject), ("TextPart", texts.text), ("HTMLPart", texts.html)):
         text = source
         if wish.has_language and ("{{" in source or "{%" in source):
-            text, found = _evaluated(source, wish, facts, library, is_html=part == "HTMLPart")
+            text, found = _evaluated(source, wish, facts, library, allowance, is_html=part == "HTMLPart")
             if found is not None and error is None:
                 error, wrong = found, part
         made.append(fill_legacy(text, facts.var, facts.data))
@@ -159,11 +189,16 @@ def has_tags(texts: Texts, wish: Wish) -> bool:
     return any(has_legacy_tags(text) or (wish.has_language and ("{{" in text or "{%" in text)) for text in (texts.subject, texts.text, texts.html))
 
 
-def _evaluated(source: str, wish: Wish, facts: Facts, library: Library, *, is_html: bool) -> tuple[str, TemplateError | None]:
+def _evaluated(
+    source: str, wish: Wish, facts: Facts, library: Library, allowance: Allowance, *, is_html: bool
+) -> tuple[str, TemplateError | None]:
+    if not library.has(source, is_html=is_html):
+        allowance.spend(STEPS_PER_TAG * (source.count("{{") + source.count("{%")))
     compiled = library.get(source, is_html=is_html)
     if isinstance(compiled, TemplateError):
         return source[:MAX_SOURCE], compiled
     rendered = render(compiled, facts, is_lenient=wish.is_delivered_anyway)
+    allowance.spend(rendered.steps)
     return rendered.text, rendered.error
 
 

@@ -8,9 +8,11 @@ from typing import Final
 
 from estafette.accept.examine import Examined, Refused, examine
 from estafette.accept.filling import (
+    Allowance,
     Contacts,
     Stored,
     Texts,
+    TooMuch,
     Trouble,
     Wish,
     facts_for,
@@ -66,6 +68,8 @@ def letters(
         return _filled(whole, wish, stored, library, contacts)
     except (HeaderError, MimeError) as error:
         raise Refused(reply(554, "5.6.0", f"The mail cannot be made of its template: {error}")) from None
+    except TooMuch as error:
+        raise Refused(reply(552, "5.3.4", f"Too much for one mail, send it to fewer at a time: {error}")) from None
 
 
 def _filled(whole: Letter, wish: Wish, stored: Stored | None, library: Library, contacts: Contacts) -> list[Letter]:
@@ -80,23 +84,25 @@ def _filled(whole: Letter, wish: Wish, stored: Stored | None, library: Library, 
         return [whole]
     groups = [(r,) for r in whole.recipients] if is_personal(seen, wish) else [whole.recipients]
     made = []
+    allowance = Allowance()
     for group in groups:
         recipient = Mailbox("", group[0].address) if len(group) == 1 else None
         facts = facts_for(wish.variables, examined.author, recipient, stored.template if stored else None, contacts)
         if stored is not None:
-            filled = fill(texts, wish, facts, library)
+            filled = fill(texts, wish, facts, library, allowance)
             changed = _rebuilt(raw, examined, root, finished(filled.texts, stored))
             trouble = filled.trouble
         else:
             edits, trouble = [], None
             for part, text in parts:
                 html, plain = (text, "") if _is_html(part) else ("", text)
-                one = fill(Texts("", plain, html), wish, facts, library)
+                one = fill(Texts("", plain, html), wish, facts, library, allowance)
                 trouble = trouble or one.trouble
                 edits += replace_text(raw, part, one.texts.html or one.texts.text)
-            subject = fill(Texts(examined.subject, "", ""), wish, facts, library)
+            subject = fill(Texts(examined.subject, "", ""), wish, facts, library, allowance)
             trouble = subject.trouble or trouble
             changed = splice(raw, [*edits, *_subject_edit(examined, finished(subject.texts).subject)])
+        allowance.keep(len(changed))
         made.append(Letter(changed, examine(changed), group, trouble))
     return made
 

@@ -1,12 +1,14 @@
 """`POST /v1/estafette/preview`: what a message's texts would be, and what is wrong with its template, without sending anything."""
 
+import asyncio
 from dataclasses import replace
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from estafette.accept.filling import Stored, Texts, Trouble, facts_for, fill, finished, texts_of
+from estafette.accept.filling import Allowance, Stored, Texts, TooMuch, Trouble, facts_for, fill, finished, texts_of
+from estafette.api import errors
 from estafette.api.body import Hold, read_body
 from estafette.api.desk import Desk, answer
 from estafette.api.errors import CallRefused
@@ -38,7 +40,10 @@ async def preview(desk: Desk, request: Request, account: Account) -> Response:
         known = contacts.get(recipient.address.key)
         name = recipient.name or (known.name if known else "")
         facts = facts_for(read.wish.variables, draft.author, Mailbox(name, recipient.address), stored.template if stored else None, contacts)
-        filled = fill(texts, replace(read.wish, is_delivered_anyway=True), facts, desk.door.library)
+        try:
+            filled = await asyncio.to_thread(fill, texts, replace(read.wish, is_delivered_anyway=True), facts, desk.door.library, Allowance())
+        except TooMuch as error:
+            raise CallRefused(errors.too_large(f"Too much for one message: {error}", status=413)) from None
         return answer(200, shown(finished(filled.texts, stored), filled.trouble))
 
 

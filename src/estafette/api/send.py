@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from estafette import maillog
 from estafette.accept import submit
-from estafette.accept.filling import Stored
+from estafette.accept.filling import Allowance, Stored
 from estafette.accept.relaying import Letter, report_request
 from estafette.api import errors
 from estafette.api.auth import peer_of
@@ -77,7 +77,10 @@ async def _take(
         hold.take(size)
         keys = spoken_of(allowed, stored or {}, desk.door.library)
         contacts = await desk.door.contacts(account.id, keys) if keys else {}
-        made = await _aside(size, make, allowed, Workshop(stored or {}, desk.door.library, desk.clock.token_bytes(16), contacts))
+        allowance = Allowance(octets=desk.max_body_bytes * MAX_GROWTH)
+        workshop = Workshop(stored or {}, desk.door.library, desk.clock.token_bytes(16), allowance, contacts)
+        is_long = any(isinstance(m, Wanted) and m.wish.has_language for m in allowed)  # a second of work in the worst case
+        made = await _aside(THREAD_FROM_BYTES if is_long else size, make, allowed, workshop)
         for failed in (m for m in made if isinstance(m, Failed)):
             problem = failed.problems[0]
             maillog.refused("", peer, account.name, "http", f"{problem.status} {problem.code} {problem.text}")

@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from estafette.prepare.template.expressions import KEYWORDS, Unreadable, read_expression
-from estafette.prepare.template.running import NEAR, Evaluate, Execute, Facts, Failed, Halted, Place, Run, TemplateError, Value
+from estafette.prepare.template.running import MAX_STEPS, NEAR, Evaluate, Execute, Facts, Failed, Halted, Place, Run, TemplateError, Value
 from estafette.prepare.template.values import is_true, kind_of, printed
 
 MAX_SOURCE: Final = 1_000_000
+MAX_TAGS: Final = 20_000
 MAX_NESTED: Final = 24
 MAX_TAG: Final = 10_000
 _TAG: Final = re.compile(r"""\{(?P<kind>[{%])(?P<inside>(?:"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'|[^"'}%]|%(?!\})|\}(?!\}))*+)[}%]\}""", re.S)
+_BEGIN: Final = re.compile(r"\{[{%]")
 _KEYWORD: Final = re.compile(r"\s*([a-z]+)\b(.*)", re.S | re.I)
 _SET: Final = re.compile(r"\s*([^\W\d]\w*(?:-\w+)*)\s*=(?!=)(.*)", re.S)
 _FOR: Final = re.compile(r"\s*([^\W\d]\w*(?:-\w+)*)\s+in\s+(.*)", re.S)
@@ -40,6 +42,7 @@ class Rendered:
 
     text: str  # with an error: the text without the tags that failed
     error: TemplateError | None = None
+    steps: int = 0  # what it took
 
 
 @dataclass(slots=True)
@@ -61,7 +64,9 @@ def compile_template(source: str, *, is_html: bool = False) -> Compiled:
     if len(source) > MAX_SOURCE:
         raise Halted(TemplateError(f"the template is longer than {MAX_SOURCE} characters", Place(1, 1, ""), is_syntax=True))
     blocks = [_Block("", Place(1, 1, ""))]
-    for text, kind, inside, place in _parts(source):
+    for number, (text, kind, inside, place) in enumerate(_parts(source)):
+        if number > MAX_TAGS:
+            raise Halted(TemplateError(f"the template has more than {MAX_TAGS} tags", place, is_syntax=True))
         if text:
             blocks[-1].pieces.append(_text(text))
         try:
@@ -84,19 +89,19 @@ def render(compiled: Compiled, facts: Facts, *, is_lenient: bool = False) -> Ren
         for piece in compiled.pieces:
             piece(run)
     except Halted as halted:
-        return Rendered("".join(run.out), halted.error)
-    return Rendered("".join(run.out), run.error)
+        return Rendered("".join(run.out), halted.error, MAX_STEPS - run.steps)
+    return Rendered("".join(run.out), run.error, MAX_STEPS - run.steps)
 
 
 def _parts(source: str) -> Iterator[tuple[str, str, str, Place]]:
     """(text before, kind of tag, what is inside, its place); the kind of the last is ""."""
     at, line, line_start = 0, 1, 0
     while True:
-        found = [i for i in (source.find("{{", at), source.find("{%", at)) if i >= 0]
-        if not found:
+        found = _BEGIN.search(source, at)
+        if found is None:
             yield source[at:], "", "", Place(line, 1, "")
             return
-        start = min(found)
+        start = found.start()
         newlines = source.count("\n", at, start)
         if newlines:
             line, line_start = line + newlines, source.rindex("\n", at, start) + 1

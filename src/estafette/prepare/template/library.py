@@ -15,7 +15,7 @@ _ENTRY: Final = 500  # what an empty one costs
 
 
 class Library:
-    """One per process."""
+    """One per process; several threads may use it."""
 
     def __init__(self, max_held: int = MAX_HELD) -> None:
         self._found: OrderedDict[tuple[str, bool], Compiled | TemplateError] = OrderedDict()
@@ -27,25 +27,31 @@ class Library:
         found = self._html.get(mjml)
         if found is None:
             found = self._html[mjml] = to_html(mjml)
-            while len(self._html) > MAX_PAGES:
-                self._html.popitem(last=False)
+            for oldest in list(self._html)[:-MAX_PAGES]:
+                self._html.pop(oldest, None)
         return found
 
     def get(self, source: str, *, is_html: bool = False) -> Compiled | TemplateError:
         """The compiled template, or why it cannot be read."""
         key = (source, is_html)
-        found = self._found.get(key)
+        found = self._found.pop(key, None)
         if found is not None:
-            self._found.move_to_end(key)
+            self._found[key] = found  # the most recently used stands last
             return found
         try:
             found = compile_template(source, is_html=is_html)
         except Halted as halted:
             found = halted.error
         cost = len(source) + _ENTRY
-        while self._found and cost > self._room:
-            self._room += len(self._found.popitem(last=False)[0][0]) + _ENTRY
-        if cost <= self._room:
-            self._found[key] = found
+        for oldest in list(self._found):  # not `popitem` in a loop: another thread may use what is oldest at this moment
+            if cost <= self._room:
+                break
+            if self._found.pop(oldest, None) is not None:
+                self._room += len(oldest[0]) + _ENTRY
+        if cost <= self._room and self._found.setdefault(key, found) is found:
             self._room -= cost
         return found
+
+    def has(self, source: str, *, is_html: bool = False) -> bool:
+        """Whether it is compiled already."""
+        return (source, is_html) in self._found
