@@ -54,12 +54,13 @@ def make_app(
     body_within_s: float = 120.0,
     has_disk: Callable[[], bool] = lambda: True,
     domains: Domains | None = None,
+    inbound_domain: str = "",
     routes: Sequence[Route] = (),
 ) -> Starlette:
     """The application. `buckets`, `budget` and `has_disk` are shared with the SMTP door when both are in one process: limits hold for both together;
     `routes` are others that the same listener serves."""
     desk = Desk(store, keeper, door, clock, public_url.rstrip("/"), max_body_bytes, is_closing, rules,
-                {} if buckets is None else buckets, budget, body_within_s, has_disk, domains)  # fmt: skip
+                {} if buckets is None else buckets, budget, body_within_s, has_disk, domains, inbound_domain)  # fmt: skip
 
     file = openapi(OPERATIONS, desk.public_url)
     page = reference_page(OPERATIONS)

@@ -280,7 +280,7 @@ async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Wor
             app = make_app(
                 store, keeper, door, clock, public_url=config.http.public_url, max_body_bytes=config.http.max_body_bytes, is_closing=doors.is_closing,
                 buckets=buckets, budget=budget, has_disk=_disk_watch(config, clock),
-                domains=Domains(store, clock, config, open_vault(config, clock), _resolver_maker(config, clock)),
+                domains=Domains(store, clock, config, open_vault(config, clock), _resolver_maker(config, clock)), inbound_domain=config.inbound.domain,
                 routes=[*feedback_routes(visits, unsubscribing), *_dashboard(config, clock, store, door, doors)],
             )
             server_config = uvicorn.Config(
