@@ -85,6 +85,7 @@ SHELL: dict[str, set[str]] = {
         "site.py",
         "sts.py",
         "sweeping.py",
+        "warming.py",
         "tracking.py",
     },
     "demo": {

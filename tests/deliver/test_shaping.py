@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+from estafette.clock import SystemClock, to_datetime
 from tests.deliver.road import road
 from tests.world import Moment
 
@@ -72,3 +73,17 @@ async def test_a_held_campaign_and_destination_wait_and_a_purge_ends_them(tmp_pa
         states = await r.settled()
         assert states["x@dest.example"] == "blocked"
         assert len(r.mx.mails) == 3
+
+
+async def test_a_source_that_warms_up_carries_its_cap_and_the_others_the_rest(tmp_path: Path) -> None:
+    today = to_datetime(SystemClock().now_us()).date()
+    text = f'[pool.default]\nsources = {{ "{A}" = 1, "{B}" = 1 }}\n[warmup."{B}"]\nstarted = {today.isoformat()}\nfirst_day = 7\n'
+    async with road(tmp_path, sources=(A, B), shaping=text) as r:
+        await r.put(*(f"r{n}@dest.example" for n in range(60)))
+        assert set((await r.settled(60.0)).values()) == {"delivered"}
+        used = Counter(mail.client for mail in r.mx.mails)
+        assert used == {A: 53, B: 7}, "and nobody waited"
+        await r.engine._warming.look()
+        await r.put(*(f"s{n}@dest.example" for n in range(20)))
+        await r.settled(60.0)
+        assert Counter(mail.client for mail in r.mx.mails)[B] == 7, "what the events say was sent today counts"

@@ -34,6 +34,7 @@ from estafette.deliver.site import Site
 from estafette.deliver.slots import Slots
 from estafette.deliver.sts import PolicyKeeper
 from estafette.deliver.sweeping import Sweeper
+from estafette.deliver.warming import Warming
 from estafette.model import LANES, Claimed, Content, Outcome, Reason
 from estafette.queue.holds import Stops
 from estafette.queue.paths import Place, is_unrouted, parked
@@ -81,6 +82,7 @@ class Engine:
         self._sites: dict[str, Site] = {}  # those that this worker has leased
         self.slots = Slots(limits.max_connections, self._paths)
         self._sweeper = Sweeper(store, clock, worker_id, self.shaper, shaping, self.connector.results, self._paths, self._reshaped)
+        self._warming = Warming(store, clock, self.shaper, lambda: self._membership.delivering)
         self._due_after = ""  # where the next look at the due sites begins, when there are too many for one
         self._looked_s = clock.monotonic()  # for forgotten messages
         self._wake = asyncio.Event()
@@ -132,7 +134,7 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as group:
                 self._claiming = group.create_task(self._claim_loop())
-                self._keeping = [group.create_task(self._keep_leases()), group.create_task(self._sweeper.run())]
+                self._keeping = [group.create_task(self._keep_leases()), group.create_task(self._sweeper.run()), group.create_task(self._warming.run())]
         except BaseExceptionGroup as group:
             if group.subgroup(LeaseLost) is not None:
                 raise LeaseLost(f"worker {self._worker_id} was declared dead") from None

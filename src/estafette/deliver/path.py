@@ -250,6 +250,9 @@ class Path:
         """None: it goes now. What only this message waits for sends it back to the queue, the next of its kind for longer."""
         claim, engine = item.claim, self._engine
         now_s = engine.clock.monotonic()
+        if engine.shaper.is_spent(self.way):
+            self.site.add([item, *self.ready.take_all()])
+            return Wait(0.0, True)
         wait = engine.shaper.send(self.way, claim.domain, now_s, claim.account, claim.campaign)
         if wait is None:
             if self._put_off:

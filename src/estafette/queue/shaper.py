@@ -188,6 +188,10 @@ class Shaper:
             self._warm[warm] -= 1
         return None
 
+    def is_spent(self, way: Way) -> bool:
+        """True when a source that warms up has carried its part of today: what waits for it leaves from others."""
+        return bool(self._warm) and self._warm.get((way.source, way.effective.provider or OTHER), 1.0) <= 0
+
     def is_paused(self, way: Way, now_s: float) -> bool:
         """True while nothing may be opened on a way, whatever the message."""
         return self.rest_s(way, now_s) > 0
