@@ -14,7 +14,7 @@ from estafette.api.operations import OPERATIONS, Operation
 from tests.clients.conftest import Ground
 from tests.scenarios.platform import DOMAIN
 
-EXAMPLES = 12  # per operation, mode and database: the same ones every time
+EXAMPLES = 8  # per operation, mode and database: the same ones every time
 AUTHOR = f"news@{DOMAIN}"
 
 
