@@ -1,6 +1,6 @@
 """A scripted set of providers, each with manners of its own, and what they see of ours: the delivered share, offences after the first, the time to drain.
 
-A provider counts as an offence whatever goes against what it has said before: a connection beyond the cap that its 421 told of, a mail faster than it asked for.
+A provider counts as an offence whatever goes against what it has said before: a connection beyond the cap that its 421 told of, mail faster than it asked for.
 """
 
 import asyncio
