@@ -195,6 +195,10 @@ class Newsletter:
     ended_at: int | None = None
     created_at: int = 0
     updated_at: int = 0
+    is_starred: bool = False
+    edit_mode: str = "html2"
+    mjml: str = ""  # what the HTML was made from
+    template_id: int = 0  # whose parts were taken over
 
 
 @dataclass(frozen=True, slots=True)

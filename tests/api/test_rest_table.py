@@ -26,6 +26,7 @@ async def filled(api: Api) -> None:
         ("contactslist", {"Name": "News"}), ("contactmetadata", {"Name": "age", "Datatype": "int"}), ("contactfilter", {"Name": "S", "Expression": "(age>1)"}),
         ("contactslist/1/managecontact", {"Email": "jo@example.net", "Action": "addforce", "Properties": {"age": 3}}),
         ("contact/managemanycontacts", {"Contacts": [{"Email": "al@example.net"}]}),
+        ("campaigndraft", {"Locale": "en", "Sender": "A", "SenderEmail": "a@acme.test", "Subject": "S", "ContactsListID": 1}),
     ):  # fmt: skip
         assert (await api.rest("POST", path, body)).status_code == 201
 

@@ -138,6 +138,7 @@ SHELL: dict[str, set[str]] = {
         "rest/jobs.py",
         "rest/lists.py",
         "rest/messages.py",
+        "rest/newsletters.py",
         "rest/people.py",
         "rest/routes.py",
         "rest/senders.py",

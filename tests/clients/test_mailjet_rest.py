@@ -3,6 +3,8 @@
 import base64
 import email
 import email.policy
+import time
+from typing import Any
 
 import msgspec
 import pytest
@@ -70,3 +72,43 @@ def test_a_wrong_secret(ground: Ground, version: str) -> None:
     with pytest.raises(MailjetAuthError) as refused:
         client(ground, version, secret="wrong").send.create(data={"Messages": [message("x@dest.example")]})
     assert refused.value.status_code == 401
+
+
+def test_a_newsletter_from_contacts_to_statistics(ground: Ground) -> None:
+    rest = client(ground, "v3")
+
+    def made(answer: Any) -> dict[str, Any]:
+        assert answer.status_code in (200, 201), answer.text
+        row: dict[str, Any] = answer.json()["Data"][0]
+        return row
+
+    people = ["py-nl-a@dest.example", "py-nl-b@dest.example"]
+    made(rest.contactmetadata.create(data={"Name": "nick", "Datatype": "str", "NameSpace": "static"}))
+    audience = made(rest.contactslist.create(data={"Name": "py readers"}))
+    for address in people:
+        entry = {"Email": address, "Action": "addforce", "Properties": {"nick": address[6]}}
+        made(rest.contactslist_managecontact.create(id=audience["ID"], data=entry))
+    draft = made(rest.campaigndraft.create(data={"Locale": "en_US", "Sender": "Me", "SenderEmail": f"news@{DOMAIN}", "Subject": "Hello {{data:nick:'you'}}",
+                                                 "ContactsListID": audience["ID"], "Title": "py autumn"}))  # fmt: skip
+    content = {"Html-part": "<p>Dear {{data:nick:'you'}}</p>"}
+    assert made(rest.campaigndraft_detailcontent.create(id=draft["ID"], data=content))["Html-part"] == content["Html-part"]
+    made(rest.campaigndraft_test.create(id=draft["ID"], data={"Recipients": [{"Email": "py-nl-test@dest.example", "Name": "T"}]}))
+    [tried] = ground.mails_to("py-nl-test@dest.example")
+    assert b"Dear you" in tried.content and b"[Test] Hello you" in tried.content
+    assert made(rest.campaigndraft_send.create(id=draft["ID"]))["Status"] == "programmed"
+    a, b = ground.mails_to(*people)
+    assert b"Dear a" in a.content and b"Dear b" in b.content and b"List-Unsubscribe:" in a.content
+    deadline = time.monotonic() + 60
+    while rest.campaigndraft_status.get(id=draft["ID"]).json()["Data"][0]["Status"] != "sent":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    after = made(rest.campaigndraft.get(id=draft["ID"]))
+    campaign = made(rest.campaign.get(id=after["CampaignID"]))
+    assert (campaign["NewsLetterID"], campaign["ListID"]) == (draft["ID"], audience["ID"])
+    while True:  # counters follow the events in a moment
+        counted = rest.statcounters.get(filters={"CounterSource": "Campaign", "SourceID": campaign["ID"], "CounterTiming": "Message",
+                                                 "CounterResolution": "Lifetime"})  # fmt: skip
+        if made(counted)["MessageSentCount"] == 2:
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

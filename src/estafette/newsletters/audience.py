@@ -86,6 +86,13 @@ def campaign_of(newsletter: Newsletter) -> str:
     return f"newsletter {newsletter.id}: {newsletter.title}"[:200]
 
 
+def newsletter_in(campaign: str) -> int:
+    """The number of the newsletter that a campaign's name may be of, 0 = none; whoever names a campaign so without one is found out by `campaign_of`."""
+    number, colon, _ = campaign.removeprefix("newsletter ").partition(": ")
+    is_one = colon and campaign.startswith("newsletter ") and number.isascii() and number.isdecimal() and len(number) <= 15
+    return int(number) if is_one else 0
+
+
 def locale_of(source: Source) -> str:
     """The language of the footer."""
     return source.locale[:2].lower()

@@ -28,7 +28,7 @@ class Newsletters:
         return await self._driver.write(lambda: _create(newsletter, now))
 
     async def update(self, newsletter: Newsletter, now: int) -> bool:
-        """Replace a draft; of one that is no draft any more only title, rate and archiving. False when it is not there or cannot be changed so."""
+        """Replace a draft; of one that is no draft any more only rate, archiving and star. False when it is not there or cannot be changed so."""
         return await self._driver.write(lambda: _update(newsletter, now))
 
     async def find(self, account_id: int, newsletter_id: int) -> Newsletter | None:
@@ -81,16 +81,18 @@ class Newsletters:
 
 def _newsletter(row: Row) -> Newsletter:
     return Newsletter(row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6], row[7], row[8], row[9], row[10], row[11], row[12], row[13], row[14],
-                      row[15], row[16])  # fmt: skip
+                      row[15], row[16], bool(row[17]), row[18], row[19], row[20])  # fmt: skip
 
 
 def _create(n: Newsletter, now: int) -> Unit[Newsletter]:
-    rows = yield Rows("newsletter_put", (n.account_id, n.title, n.letter, n.list_id, n.segment_id, n.rate_per_hour, now))
+    rows = yield Rows("newsletter_put", (n.account_id, n.title, n.letter, n.list_id, n.segment_id, n.rate_per_hour, int(n.is_starred), n.edit_mode, n.mjml,
+                                           n.template_id, now))  # fmt: skip
     return replace(n, id=rows[0][0], created_at=now, updated_at=now)
 
 
 def _update(n: Newsletter, now: int) -> Unit[bool]:
-    params = (n.account_id, n.id, n.title, n.letter, n.list_id, n.segment_id, n.rate_per_hour, int(n.is_archived), now)
+    params = (n.account_id, n.id, n.title, n.letter, n.list_id, n.segment_id, n.rate_per_hour, int(n.is_archived), int(n.is_starred), n.edit_mode,
+              n.mjml, n.template_id, now)  # fmt: skip
     return bool((yield Rows("newsletter_set", params)))
 
 

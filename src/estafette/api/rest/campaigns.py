@@ -6,6 +6,8 @@ from estafette.api.rest.call import Call, not_found
 from estafette.api.rest.reading import date, number_of
 from estafette.api.rest.resource import Filter, Found, Kind, Property, Resource, Row, shown
 from estafette.mail.address import AddressError, parse
+from estafette.newsletters.audience import campaign_of, newsletter_in
+from estafette.newsletters.desk import source_of
 from estafette.parties import CampaignView
 
 SENT: Final = 2
@@ -27,6 +29,15 @@ def _row(one: CampaignView) -> Row:
     }  # fmt: skip
 
 
+async def _shown(call: Call, one: CampaignView) -> Row:
+    """Its row; that of a newsletter names it, with its list and segment."""
+    number = newsletter_in(one.name)
+    letter = await call.store.newsletters.find(call.account_id, number) if number else None
+    if letter is None or campaign_of(letter) != one.name:
+        return _row(one)
+    return {**_row(one), "ListID": letter.list_id, "NewsLetterID": letter.id, "SegmentationID": letter.segment_id, "FromName": source_of(letter).author_name}
+
+
 async def _found(call: Call) -> tuple[list[CampaignView], int | None]:
     want, shelf = call.listing, call.store.campaigns
     name, since, until = want.get("CustomCampaign"), want.get("FromTS"), want.get("ToTS")
@@ -43,7 +54,7 @@ async def _found(call: Call) -> tuple[list[CampaignView], int | None]:
 async def _campaigns(call: Call) -> Found:
     found, total = await _found(call)
     deleted = call.listing.get("IsDeleted")
-    return Found([_row(one) for one in found if deleted is None or one.is_deleted == deleted], total)
+    return Found([await _shown(call, one) for one in found if deleted is None or one.is_deleted == deleted], total)
 
 
 async def _find(call: Call) -> CampaignView | None:
@@ -57,7 +68,7 @@ async def _find(call: Call) -> CampaignView | None:
 
 async def _campaign(call: Call) -> Row | None:
     found = await _find(call)
-    return _row(found) if found else None
+    return await _shown(call, found) if found else None
 
 
 async def _update(call: Call) -> Row | None:
@@ -73,14 +84,15 @@ async def _update(call: Call) -> Row | None:
 
 _WHEN: Final = (Filter("FromTS", Kind.DATE, "Begun later than this."), Filter("ToTS", Kind.DATE, "Begun until this."),
                 Filter("CampaignID", Kind.INT, alias="ID"), Filter("CustomCampaign", Kind.STR, "By its name."))  # fmt: skip
-_ZERO: Final = ("ClickTracked", "FromID", "HasHtmlCount", "HasTxtCount", "ListID", "NewsLetterID", "OpenTracked", "SegmentationID", "SpamassScore",
-                "UnsubscribeTrackedCount", "WorkflowID")  # fmt: skip
+_ZERO: Final = ("ClickTracked", "FromID", "HasHtmlCount", "HasTxtCount", "OpenTracked", "SpamassScore", "UnsubscribeTrackedCount", "WorkflowID")
+_NEWSLETTER: Final = ("ListID", "NewsLetterID", "SegmentationID")
 RESOURCES: Final = (
     Resource("campaign", "Campaigns, which come into being with the first mail that names one.", (
         Property("IsDeleted", Kind.BOOL, on_update=True, default=False), Property("IsStarred", Kind.BOOL, on_update=True, default=False),
-        *(shown(name, Kind.INT, "Always 0.") for name in _ZERO), shown("CampaignType", Kind.INT, "Always 1."), shown("CreatedAt", Kind.DATE),
+        *(shown(name, Kind.INT, "Always 0.") for name in _ZERO), *(shown(name, Kind.INT, "Of a newsletter; else 0.") for name in _NEWSLETTER),
+        shown("CampaignType", Kind.INT, "Always 1."), shown("CreatedAt", Kind.DATE),
         shown("CustomValue", Kind.STR, "The name."), shown("FirstMessageID", Kind.INT), shown("FromEmail", Kind.STR, "Author of the first mail."),
-        shown("FromName", Kind.STR, "Always empty."), shown("ID", Kind.INT), shown("SendEndAt", Kind.DATE, "When the last mail was accepted."),
+        shown("FromName", Kind.STR, "Of a newsletter; else empty."), shown("ID", Kind.INT), shown("SendEndAt", Kind.DATE, "When the last mail was accepted."),
         shown("SendStartAt", Kind.DATE), shown("Status", Kind.INT, "Always 2, sent."), shown("Subject", Kind.STR, "Of the first mail."),
     ), (*_WHEN, Filter("IsDeleted", Kind.BOOL)), ("ID", "CreatedAt"), "CustomValue", many=_campaigns, one=_campaign, update=_update),
 )  # fmt: skip

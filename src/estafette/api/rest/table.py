@@ -3,7 +3,22 @@
 from collections.abc import Mapping
 from typing import Final
 
-from estafette.api.rest import accounts, callbacks, campaigns, contacts, counters, happenings, jobs, lists, messages, routes, senders, templates, totals
+from estafette.api.rest import (
+    accounts,
+    callbacks,
+    campaigns,
+    contacts,
+    counters,
+    happenings,
+    jobs,
+    lists,
+    messages,
+    newsletters,
+    routes,
+    senders,
+    templates,
+    totals,
+)
 from estafette.api.rest.arranging import arrange
 from estafette.api.rest.call import Call
 from estafette.api.rest.describing import describe
@@ -28,7 +43,8 @@ METADATA: Final = Resource("metadata", "This list: every resource with its prope
 ), (Filter("ReadOnlyResources", Kind.BOOL),), ("Name",), "Name", many=_metadata, one=_metadata_one,
     has_long_keys=True)  # fmt: skip
 
-_MODULES: Final = (accounts, callbacks, campaigns, contacts, counters, happenings, jobs, lists, messages, routes, senders, templates, totals)
+_MODULES: Final = (accounts, callbacks, campaigns, contacts, counters, happenings, jobs, lists, messages, newsletters, routes, senders, templates,
+                   totals)  # fmt: skip
 ALL: Final = (*(one for module in _MODULES for one in module.RESOURCES), METADATA)
 RESOURCES: Final[Mapping[str, Resource]] = {one.name.lower(): one for one in ALL}
 

@@ -1,22 +1,23 @@
 -- name: newsletter_put
-INSERT INTO newsletter (account_id, title, state, letter, list_id, segment_id, rate_per_hour, created_at, updated_at)
-VALUES ($1, $2, 'draft', $3, $4, $5, $6, $7, $7) RETURNING id
+INSERT INTO newsletter (account_id, title, state, letter, list_id, segment_id, rate_per_hour, is_starred, edit_mode, mjml, template_id, created_at, updated_at)
+VALUES ($1, $2, 'draft', $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) RETURNING id
 -- name: newsletter_set
--- Only a draft can be changed: what is scheduled is called back first.
-UPDATE newsletter SET title = $3, letter = $4, list_id = $5, segment_id = $6, rate_per_hour = $7, is_archived = $8, updated_at = $9
-WHERE account_id = $1 AND id = $2 AND (state = 'draft' OR (letter = $4 AND list_id = $5 AND segment_id = $6)) RETURNING id
+-- Only a draft can be changed: what is scheduled is called back first. The title names the campaign of the messages, so it stays as well.
+UPDATE newsletter SET title = $3, letter = $4, list_id = $5, segment_id = $6, rate_per_hour = $7, is_archived = $8, is_starred = $9, edit_mode = $10,
+  mjml = $11, template_id = $12, updated_at = $13
+WHERE account_id = $1 AND id = $2 AND (state = 'draft' OR (title = $3 AND letter = $4 AND list_id = $5 AND segment_id = $6)) RETURNING id
 -- name: newsletter_get
 SELECT id, account_id, title, state, is_archived, letter, list_id, segment_id, rate_per_hour, start_at, submission_id, cursor, frozen, started_at, ended_at,
-  created_at, updated_at FROM newsletter WHERE account_id = $1 AND id = $2
+  created_at, updated_at, is_starred, edit_mode, mjml, template_id FROM newsletter WHERE account_id = $1 AND id = $2
 -- name: newsletter_list
 SELECT id, account_id, title, state, is_archived, letter, list_id, segment_id, rate_per_hour, start_at, submission_id, cursor, frozen, started_at, ended_at,
-  created_at, updated_at FROM newsletter WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3
+  created_at, updated_at, is_starred, edit_mode, mjml, template_id FROM newsletter WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3
 -- name: newsletter_newest
 SELECT id, account_id, title, state, is_archived, letter, list_id, segment_id, rate_per_hour, start_at, submission_id, cursor, frozen, started_at, ended_at,
-  created_at, updated_at FROM newsletter WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
+  created_at, updated_at, is_starred, edit_mode, mjml, template_id FROM newsletter WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
 -- name: newsletter_open
 SELECT id, account_id, title, state, is_archived, letter, list_id, segment_id, rate_per_hour, start_at, submission_id, cursor, frozen, started_at, ended_at,
-  created_at, updated_at FROM newsletter WHERE state IN ('scheduled', 'freezing', 'sending') ORDER BY id
+  created_at, updated_at, is_starred, edit_mode, mjml, template_id FROM newsletter WHERE state IN ('scheduled', 'freezing', 'sending') ORDER BY id
 -- name: newsletter_turn
 -- From the state in which the order was given, and from no other.
 UPDATE newsletter SET state = $4, start_at = $5, updated_at = $6, started_at = COALESCE(started_at, $7), ended_at = $8
