@@ -221,3 +221,8 @@ def guard_ordered(account: int, step: str, cause: str, why: str) -> None:
 def guard_lifted(account: int, step: str, cause: str, why: str) -> None:
     """An order of the guard ended."""
     _say(logging.INFO, "guard lifted", account=account, step=step, cause=cause, why=why)
+
+
+def newsletter_paused(newsletter: int, account: int, why: str) -> None:
+    """A newsletter was paused by no person."""
+    _say(logging.WARNING, "newsletter paused", newsletter=newsletter, account=account, why=why)

@@ -6,9 +6,11 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from estafette.accept.guarding import GuardBook
 from estafette.accept.ids import IdMaker
 from estafette.audience import ContactChange, ListAction, PropertyKind, Segment, Trace
 from estafette.clock import ManualClock
+from estafette.facts import Cause, GuardOrder, Step, Stream
 from estafette.mail.address import parse
 from estafette.model import Account, BlockCause, State
 from estafette.newsletters.conductor import PIECE, Conductor
@@ -126,3 +128,25 @@ def test_a_mail_is_made_for_one_person() -> None:
 
 def replace_source(source: Source, **changes: str) -> Source:
     return msgspec.structs.replace(source, **changes)
+
+
+async def test_the_guards_orders_pause_what_is_under_way(store: Database) -> None:
+    account, list_id = await with_list(store, 5)
+    made = await scheduled(store, account, list_id)
+    await store.guard.order(GuardOrder(account.id, Stream.BULK, Step.STOP, Cause.SPAM, 9, 1000, 0, 1), "why")
+    clock, book = ManualClock(), GuardBook(store)
+    guarded = Conductor(store, clock, 1, IdMaker(1).next, lambda: None, 3600.0, book.is_bulk_free)
+    await guarded.step()  # it starts
+    await book.refresh()
+    for _ in range(3):
+        await guarded.step()
+    found = await store.newsletters.find(account.id, made.id)
+    assert found is not None and (found.state, found.frozen) == ("paused", 0)
+    (order,) = await store.guard.running()
+    await store.guard.lift(order.id, 2, "cleaned")
+    await book.refresh()
+    assert await store.newsletters.turn(found, "freezing", 3)
+    for _ in range(3):
+        await guarded.step()
+    found = await store.newsletters.find(account.id, made.id)
+    assert found is not None and (found.state, found.frozen) == ("sending", 5)

@@ -30,6 +30,10 @@ class GuardBook:
         """What is done with new mail."""
         return self._known.get((account_id, stream_of(door, options)), FREE) if self._known else FREE
 
+    def is_bulk_free(self, account_id: int) -> bool:
+        """Whether newsletters of an account may go on: neither slowed nor stopped."""
+        return (account_id, Stream.BULK) not in self._known
+
     async def refresh(self) -> None:
         """Read the orders anew. Raises StoreFault."""
         self._known = verdicts(await self._store.guard.running())

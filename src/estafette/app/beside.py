@@ -40,7 +40,7 @@ class Beside:
         followers = (
             Folder(store, clock, worker_id), Teller(store, calling, worker_id), Watch(store, clock, worker_id), book,
             Sweeper(store, clock, worker_id, config.retention),
-            Conductor(store, clock, worker_id, next_id, wake, config.delivery.give_up_after_s), Jobber(store, clock, worker_id),
+            Conductor(store, clock, worker_id, next_id, wake, config.delivery.give_up_after_s, book.is_bulk_free), Jobber(store, clock, worker_id),
             Handing(store, clock, caller, worker_id, config.server.hostname),
         )  # fmt: skip
         return cls(caller, [asyncio.create_task(one.run()) for one in followers])

@@ -28,15 +28,18 @@ VISITS_SINCE_DAYS: Final = 400
 
 
 class Conductor:
-    """One per worker process. `next_id` makes message ids, `wake` tells the engine that there is mail."""
+    """One per worker process. `next_id` makes message ids, `wake` tells the engine that there is mail, `may_send` whether an account's bulk mail is free of
+    the reputation guard's orders."""
 
-    def __init__(self, store: Store, clock: Clock, worker_id: int, next_id: Callable[[int], int], wake: Callable[[], None], keep_for_s: float) -> None:
+    def __init__(self, store: Store, clock: Clock, worker_id: int, next_id: Callable[[int], int], wake: Callable[[], None], keep_for_s: float,
+                 may_send: Callable[[int], bool] = lambda account_id: True) -> None:  # fmt: skip
         self._store = store
         self._clock = clock
         self._worker_id = worker_id
         self._next_id = next_id
         self._wake = wake
         self._keep_for_us = int(keep_for_s * SECOND_US)
+        self._may_send = may_send
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -57,6 +60,9 @@ class Conductor:
         is_busy = False
         for newsletter in await self._store.newsletters.open():
             match State(newsletter.state):
+                case State.FREEZING | State.SENDING if not self._may_send(newsletter.account_id):
+                    await self._turn(newsletter, Order.PAUSE)  # a person resumes it, when the guard's order is lifted
+                    maillog.newsletter_paused(newsletter.id, newsletter.account_id, "the reputation guard slows or stops bulk mail")
                 case State.SCHEDULED if (newsletter.start_at or 0) <= self._clock.now_us():
                     is_busy |= await self._turn(newsletter, Order.START)
                 case State.FREEZING:
