@@ -7,6 +7,7 @@ import httpx2
 from estafette.accept.examine import examine
 from estafette.accept.submit import Recipient, Request
 from estafette.deliver.answers import Answer, AnswerKind, Mx
+from estafette.facts import Cause, GuardOrder, Step, Stream
 from estafette.mail.address import parse
 from estafette.model import BlockCause, Door, Options
 from estafette.web.exporting import Exporter
@@ -145,9 +146,10 @@ async def test_keys_and_webhooks(inside: Site) -> None:
     assert [row.is_active for row in await inside.store.screens.keys(inside.account.id)] == [False]
     assert (await inside.post(inside.at("settings/keys"), order="on", key="0" * 32)).status_code == 404
     assert (await inside.post(inside.at("settings/webhooks"), order="add", type="bounce", url="nonsense")).status_code == 422
-    assert (await inside.post(inside.at("settings/webhooks"), order="add", type="bounce", url="https://shop.example/hook")).status_code == 303
+    assert (await inside.post(inside.at("settings/webhooks"), order="add", type="bounce", url="https://user:geheim@shop.example/hook")).status_code == 303
     hook = (await inside.store.webhooks.all_of(inside.account.id))[0]
-    assert "shop.example/hook" in text_of(await inside.get(inside.at("settings/webhooks")))
+    shown = text_of(await inside.get(inside.at("settings/webhooks"))) + text_of(await inside.get(inside.at("settings/audit")))
+    assert "shop.example/hook" in shown and "geheim" not in shown
     assert (await inside.post(inside.at("settings/webhooks"), order="remove", id=str(hook.id))).status_code == 303
     assert await inside.store.webhooks.all_of(inside.account.id) == []
 
@@ -172,3 +174,22 @@ async def test_the_first_load_is_small_and_static_files_never_change(inside: Sit
         total += len(gzip.compress(file.content))
     assert len(urls) >= 5 and total <= 60_000, total
     assert (await inside.client.get("/app/static/app.0000000000.css")).status_code == 404
+
+
+async def test_a_waiting_message_is_taken_back_once(inside: Site) -> None:
+    number = await send(inside)
+    assert (await inside.post(inside.at(f"messages/{number}/cancel"))).headers["location"].endswith("done=cancelled")
+    assert "Taken back" in text_of(await inside.get(inside.at(f"messages/{number}")))
+    assert (await inside.post(inside.at(f"messages/{number}/cancel"))).headers["location"].endswith("done=too_late")
+
+
+async def test_what_the_guard_stopped_goes_on_with_a_reason(inside: Site) -> None:
+    guard = inside.store.guard
+    await guard.order(GuardOrder(inside.account.id, Stream.BULK, Step.STOP, Cause.SPAM, 9, 3000, since=inside.clock.now_us()), "too many complaints")
+    assert "Campaign mail is stopped" in text_of(await inside.get(inside.at("")))
+    order = (await guard.running(inside.account.id))[0]
+    assert "0.30%" in text_of(await inside.get(inside.at("queue")))
+    assert (await inside.post(inside.at("queue/resume"), id=str(order.id), reason="")).status_code == 400
+    assert (await inside.post(inside.at("queue/resume"), id=str(order.id + 1), reason="x")).status_code == 400
+    assert (await inside.post(inside.at("queue/resume"), id=str(order.id), reason="the list is deleted")).status_code == 303
+    assert await guard.running(inside.account.id) == []

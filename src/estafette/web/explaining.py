@@ -47,6 +47,7 @@ CAUSES: Final = {
                          _("The block list says since when and why.")),
     "duplicate in campaign": Cause(_("Duplicate in the campaign"), _("This address has had a copy of this campaign already."),
                                    _("Nothing to do: this is what you asked for.")),
+    "cancelled": Cause(_("Taken back"), _("Somebody took the message back before it was sent."), _("Nothing to do: this is what you asked for.")),
     "typofix": Cause(_("Misspelt domain"), _("The domain cannot exist as it is written."), _("Correct the address.")),
 }  # fmt: skip
 """error of the contract's table 1.4 → words. What is not here is shown as the server said it."""

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.responses import Response
 
 from estafette.mail.address import AddressError, parse
-from estafette.model import FINAL_STATES, BlockCause
+from estafette.model import FINAL_STATES, BlockCause, State
 from estafette.views import MessagePage
 from estafette.web.desk import HEADERS, NOT_FOUND, Refused, Visit
 from estafette.web.permissions import May
@@ -31,7 +31,7 @@ async def message(visit: Visit) -> Response:
     nodes = story(found.events)
     return visit.page(
         "message.html", m=found, view=found.view, reading=reading, may_read=may_read, tab=tab, tabs=TABS, nodes=nodes,
-        with_images=visit.query("images") == "1", is_waiting=found.view.state not in FINAL_STATES, key=_key(found),
+        with_images=visit.query("images") == "1", is_waiting=found.view.state not in FINAL_STATES, is_queued=found.view.state is State.QUEUED, key=_key(found),
     )  # fmt: skip
 
 
@@ -50,6 +50,15 @@ async def retry(visit: Visit) -> Response:
     await visit.store.retry_now(visit.now, message_id=found.view.id, account_id=visit.account_id)
     await visit.note("message.retry", str(found.view.id))
     return visit.go(visit.url(f"messages/{found.view.id}"), "retried")
+
+
+async def cancel(visit: Visit) -> Response:
+    """A message that waits for its first attempt is taken back."""
+    found = await _found(visit)
+    is_done = await visit.store.cancel(found.view.id, visit.account_id, visit.now, f"{visit.user_name} took it back")
+    if is_done:
+        await visit.note("message.cancel", str(found.view.id))
+    return visit.go(visit.url(f"messages/{found.view.id}"), "cancelled" if is_done else "too_late")
 
 
 async def block(visit: Visit) -> Response:

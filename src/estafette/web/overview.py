@@ -30,7 +30,7 @@ async def overview(visit: Visit) -> Response:
     log = await visit.store.screens.log(visit.account_id, Choice(), limit=10)
     kept = {"source": door or "", "from": visit.query("from"), "to": visit.query("to")}
     return visit.page(
-        "overview.html", period=period, figures=now,
+        "overview.html", period=period, figures=now, orders=await visit.store.guard.running(visit.account_id),
         tiles=tiles(now, before if before.sent else None, series, formats, has_opens=tracking.opens, has_clicks=tracking.clicks),
         pieces=partition(now, formats), bars=nested(now, formats), chart=time_chart(period, shown, formats),
         is_by_event=is_by_event, providers=(await desk.providers(period))[:9], sites=sites[:6], waiting=sum(s.waiting + s.in_flight for s in sites),

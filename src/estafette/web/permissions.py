@@ -13,7 +13,8 @@ class May(StrEnum):
     CONTENT = "content"  # see what a mail says
     EXPORT = "export"
     BLOCK = "block"  # block and unblock addresses
-    RETRY = "retry"  # ask for an attempt at once
+    RETRY = "retry"  # ask for an attempt at once, or take a waiting message back
+    RESUME = "resume"  # let mail go on that the reputation guard stopped
     SEND = "send"  # send a test
     DOMAINS = "domains"
     KEYS = "keys"  # API keys and webhooks

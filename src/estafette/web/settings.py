@@ -2,6 +2,7 @@
 
 import hashlib
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 
 from starlette.responses import Response
 
@@ -45,7 +46,8 @@ async def _part(visit: Visit, tab: str, status: int = 200, problem: str = "", **
     elif tab == "webhooks":
         hooks = await store.webhooks.all_of(account_id)
         shown |= {"hooks": hooks, "waiting": await store.webhooks.waiting([h.id for h in hooks]), "calls": await store.webhooks.calls(account_id, limit=50),
-                  "types": WEBHOOK_TYPES}  # fmt: skip
+                  "types": WEBHOOK_TYPES,
+                  "urls": {h.id: shown_url(h.url) for h in hooks}}  # fmt: skip
     elif tab == "audit":
         text = visit.query("before", 20)
         before = int(text) if text.isascii() and text.isdigit() else NEWEST
@@ -132,7 +134,7 @@ async def change_webhooks(visit: Visit) -> Response:
     made = await hooks.add(visit.account_id, kind, url, 2 if visit.given("grouped") else 1, visit.now)
     if made is None:
         return await _part(visit, "webhooks", 422, "taken")
-    await visit.note("webhook.add", kind, url)
+    await visit.note("webhook.add", kind, shown_url(url))
     return visit.go(visit.url("settings/webhooks"), "webhook_saved")
 
 
@@ -155,3 +157,9 @@ async def change_user(visit: Visit) -> Response:
     await visit.store.users.switch(lock.user.id, is_active=visit.given("order") == "on")
     await visit.note("user.on" if visit.given("order") == "on" else "user.off", lock.user.name)
     return visit.go(f"{ROOT}/users")
+
+
+def shown_url(url: str) -> str:
+    """An address without the user and the password in it."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
