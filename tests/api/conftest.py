@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -134,8 +135,22 @@ class Api:
 
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    async with opened(f"sqlite:///{tmp_path}/estafette.db") as found:
+        yield found
+
+
+@pytest.fixture
+async def api_on_postgres(fresh_postgres: str) -> AsyncIterator[Api]:
+    """The same on the other database."""
+    async with opened(fresh_postgres) as found:
+        yield found
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Api]:
+    """The application over a new database."""
     clock = ManualClock()
-    store = await open_store(f"sqlite:///{tmp_path}/estafette.db", StatusPolicy(), clock)
+    store = await open_store(url, StatusPolicy(), clock)
     now = clock.now_us()
     account = await store.add_account("acme", now)
     await store.add_key(account.id, "key1", hashlib.sha256(SECRET.encode()).digest(), now)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import requests
 from mailjet_rest import Client
 from mailjet_rest.errors import MailjetAuthError, ValidationError
 
@@ -112,3 +113,51 @@ def test_a_newsletter_from_contacts_to_statistics(ground: Ground) -> None:
             break
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def test_contacts_lists_and_a_job(ground: Ground) -> None:
+    rest = client(ground, "v3")
+
+    def made(answer: requests.Response) -> dict[str, Any]:
+        assert answer.status_code == 201, answer.text
+        row: dict[str, Any] = answer.json()["Data"][0]
+        return row
+
+    name = f"py-{ground.platform.key[:6]}"
+    news = made(rest.contactslist.create(data={"Name": name}))
+    made(rest.contactmetadata.create(data={"Name": "py_age", "Datatype": "int", "NameSpace": "static"}))
+    one = made(rest.contact.create(data={"Email": "py-one@dest.example", "Name": "One"}))
+    assert rest.contact.get(id="py-one@dest.example").json()["Data"][0]["ID"] == one["ID"]
+    with pytest.raises(ValidationError):
+        rest.contact.create(data={"Email": "py-one@dest.example"})
+    made(rest.contactslist_managecontact.create(id=news["ID"], data={"Email": "py-two@dest.example", "Action": "addnoforce", "Properties": {"py_age": 7}}))
+    rest.contact_managecontactslists.create(id=one["ID"], data={"ContactsLists": [{"ListID": news["ID"], "Action": "addforce"}]})
+    known = rest.contactdata.get(id="py-two@dest.example").json()["Data"][0]
+    assert known["Data"] == [{"Name": "py_age", "Value": "7"}]
+    assert rest.contactdata.update(id=one["ID"], data={"Data": [{"Name": "py_age", "Value": 9}]}).status_code == 200
+    members = rest.listrecipient.get(filters={"ContactsList": news["ID"], "Limit": 1, "Offset": 1, "countOnly": 1}).json()
+    assert members == {"Count": 2, "Data": [], "Total": 2}
+
+    job = made(rest.contact_managemanycontacts.create(data={
+        "Contacts": [{"Email": f"py-m{n}@dest.example"} for n in range(20)], "ContactsLists": [{"ListID": news["ID"], "Action": "addforce"}],
+    }))  # fmt: skip
+    deadline = time.monotonic() + 50
+    while (status := rest.contact_managemanycontacts.get(action_id=job["JobID"]).json()["Data"][0])["Status"] != "Completed":
+        assert time.monotonic() < deadline, status
+        time.sleep(0.1)
+    assert rest.contactslist.get(id=news["ID"]).json()["Data"][0]["SubscriberCount"] == 22
+    assert rest.contactslist.delete(id=news["ID"]).status_code == 204
+
+
+def test_templates_senders_and_what_the_api_says_of_itself(ground: Ground) -> None:
+    rest = client(ground, "v3")
+    template = rest.template.create(data={"Name": "py-welcome", "EditMode": 2, "Purposes": ["transactional"]}).json()["Data"][0]
+    parts = {"Html-part": "<p>Hi</p>", "Text-part": "Hi", "Headers": {"Subject": "Hi"}}
+    assert rest.template_detailcontent.create(id=template["ID"], data=parts).status_code == 201
+    assert rest.template_detailcontent.get(id=template["ID"]).json()["Data"][0]["Text-part"] == "Hi"
+    assert rest.template.delete(id=template["ID"]).status_code == 204
+    assert [one["Status"] for one in rest.sender.get(filters={"Email": f"*@{DOMAIN}"}).json()["Data"]] == ["Active"]
+    [dns] = rest.dns.get(id=DOMAIN).json()["Data"]
+    assert rest.dns_check.create(id=dns["ID"]).json()["Data"][0]["DKIMStatus"] in ("OK", "Error", "Not found", "Not checked")
+    names = {one["Name"] for one in rest.metadata.get(filters={"Limit": 0}).json()["Data"]}
+    assert {"message", "contact", "contactslist", "listrecipient", "sender", "template", "statcounters", "eventcallbackurl"} <= names
