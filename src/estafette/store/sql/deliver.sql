@@ -3,13 +3,19 @@ SELECT COALESCE(max(id), 0) FROM message
 -- name: due_sites (sqlite)
 -- A skip scan over the index (site, lane, account, campaign, due): from the first message of a group straight to the first of the next. The cost grows
 -- with the number of groups, not of messages. Lanes from 6 on are the guard's: nobody claims from them.
--- (SQLite keeps the order of a CROSS JOIN, and stops at the LIMIT.)
+-- (SQLite goes by the first column only when rows are compared, hence the ladder; it keeps the order of a CROSS JOIN, and stops at the LIMIT.)
 WITH RECURSIVE head (id) AS (
     SELECT (SELECT f.message_id FROM queue f WHERE f.owner = 0 AND f.site > $3 ORDER BY f.site, f.lane, f.account_id, f.campaign_id, f.due_at LIMIT 1)
     UNION ALL
-    SELECT (SELECT n.message_id FROM queue n
-            WHERE n.owner = 0 AND (n.site, n.lane, n.account_id, n.campaign_id) > (c.site, c.lane, c.account_id, c.campaign_id)
-            ORDER BY n.site, n.lane, n.account_id, n.campaign_id, n.due_at LIMIT 1)
+    SELECT COALESCE(
+        (SELECT n.message_id FROM queue n WHERE n.owner = 0 AND n.site = c.site AND n.lane = c.lane AND n.account_id = c.account_id
+            AND n.campaign_id > c.campaign_id ORDER BY n.campaign_id, n.due_at LIMIT 1),
+        (SELECT n.message_id FROM queue n WHERE n.owner = 0 AND n.site = c.site AND n.lane = c.lane AND n.account_id > c.account_id
+            ORDER BY n.account_id, n.campaign_id, n.due_at LIMIT 1),
+        (SELECT n.message_id FROM queue n WHERE n.owner = 0 AND n.site = c.site AND n.lane > c.lane
+            ORDER BY n.lane, n.account_id, n.campaign_id, n.due_at LIMIT 1),
+        (SELECT n.message_id FROM queue n WHERE n.owner = 0 AND n.site > c.site
+            ORDER BY n.site, n.lane, n.account_id, n.campaign_id, n.due_at LIMIT 1))
     FROM head JOIN queue c ON c.message_id = head.id
 )
 SELECT q.site FROM head CROSS JOIN queue q ON q.message_id = head.id
@@ -36,9 +42,13 @@ LIMIT $2
 WITH RECURSIVE head (id) AS (
     SELECT (SELECT f.message_id FROM queue f WHERE f.owner = 0 AND f.site = $1 ORDER BY f.lane, f.account_id, f.campaign_id, f.due_at LIMIT 1)
     UNION ALL
-    SELECT (SELECT n.message_id FROM queue n
-            WHERE n.owner = 0 AND n.site = $1 AND (n.lane, n.account_id, n.campaign_id) > (c.lane, c.account_id, c.campaign_id)
-            ORDER BY n.lane, n.account_id, n.campaign_id, n.due_at LIMIT 1)
+    SELECT COALESCE(
+        (SELECT n.message_id FROM queue n WHERE n.owner = 0 AND n.site = c.site AND n.lane = c.lane AND n.account_id = c.account_id
+            AND n.campaign_id > c.campaign_id ORDER BY n.campaign_id, n.due_at LIMIT 1),
+        (SELECT n.message_id FROM queue n WHERE n.owner = 0 AND n.site = c.site AND n.lane = c.lane AND n.account_id > c.account_id
+            ORDER BY n.account_id, n.campaign_id, n.due_at LIMIT 1),
+        (SELECT n.message_id FROM queue n WHERE n.owner = 0 AND n.site = c.site AND n.lane > c.lane
+            ORDER BY n.lane, n.account_id, n.campaign_id, n.due_at LIMIT 1))
     FROM head JOIN queue c ON c.message_id = head.id
 )
 SELECT q.lane, q.account_id, q.campaign_id, COALESCE(a.name, ''), COALESCE(g.name, '')
