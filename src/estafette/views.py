@@ -117,8 +117,6 @@ class Line:
     view: MessageView
     door: str
     delivered_at: int | None = None
-    opens: int = 0
-    clicks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ async def test_a_block_is_lifted_with_a_reason_that_is_kept(inside: Site) -> Non
 async def made(site: Site, kind: str, format_: str, query: str = "") -> httpx2.Response:
     """An exported file."""
     ordered = await site.post(site.at("exports"), kind=kind, format=format_, query=query)
-    exporter = Exporter(site.store, site.clock)
+    exporter = Exporter(site.store, site.clock, has_opens=True)
     running = asyncio.create_task(exporter.run())
     async with asyncio.timeout(30):
         while (await site.store.exports.newest(site.account.id))[0].state == "waiting":  # noqa: ASYNC110 - the job's page polls as well
@@ -99,6 +99,8 @@ async def test_files_are_made_in_the_background_and_hold_no_formulas(inside: Sit
     assert len(lines) == 1 and f'"id":{number}' in lines[0]
     await inside.store.add_block(inside.account.id, "+b@example.net", BlockCause.MANUAL, inside.clock.now_us(), None)
     assert "'+b@example.net" in (await made(inside, "blocks", "csv")).text
+    figures = (await made(inside, "statistics", "csv", "period=7d")).text.splitlines()
+    assert figures[0].endswith("spam,definitions") and len(figures) == 8, "one row per day"
 
 
 def test_cells_that_a_spreadsheet_would_run() -> None:

@@ -322,7 +322,7 @@ def _resolver_maker(config: Config, clock: Clock) -> Callable[[], DnsResolver]:
 def _dashboard(config: Config, clock: Clock, store: Store, door: SubmitDoor, doors: Doors) -> list[Route]:
     if "web" not in config.server.roles:
         return []
-    exporter = Exporter(store, clock)
+    exporter = Exporter(store, clock, has_opens=config.tracking.opens)
     doors.exporting = asyncio.create_task(exporter.run())
     vault = open_vault(config, clock)
     return web_routes(WebDesk(store, clock, config, vault, _resolver_maker(config, clock), door, doors.is_closing, wake_exports=exporter.wake))

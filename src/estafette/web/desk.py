@@ -140,7 +140,7 @@ class Visit:
         known: dict[str, Any] = {
             "v": self, "me": self.sign_in.user if self.sign_in else None, "account": self.membership, "accounts": self.memberships, "now": self.now,
             "csrf": trust.csrf_of(self.token) if self.token else "", "path": self.request.url.path, "May": May, "Role": Role, "notice": notice,
-            "here": self.request.url.path + ("?" + self.request.url.query if self.request.url.query else ""), "version_note": "",
+            "here": self.request.url.path + ("?" + self.request.url.query if self.request.url.query else ""),
             "url": self.url if self.membership else None, "q": self.query,
         }  # fmt: skip
         body = render(self.language, template, known | context)

@@ -14,21 +14,24 @@ from estafette.store.seam import Store, StoreFault
 from estafette.views import ExportJob
 from estafette.web.choosing import choice_of, read_filters
 from estafette.web.desk import HEADERS, NOT_FOUND, Refused, Visit
-from estafette.web.rows import block_row, encoded, message_row
+from estafette.web.figures import FiguresDesk
+from estafette.web.report import read_period
+from estafette.web.rows import block_row, encoded, figures_row, message_row
 
 PART: Final = 1000
 LEASE_US: Final = 60 * SECOND_US
 LOOK_EVERY_S: Final = 5.0
 KEEP_US: Final = 7 * DAY_US
-KINDS: Final = ("messages", "blocks")
+KINDS: Final = ("messages", "blocks", "statistics")
 FORMATS: Final = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 
 
 class Exporter:
     """Makes the files, one at a time. One per worker process; workers share the jobs out by leases."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, *, has_opens: bool) -> None:
         self._store = store
+        self._has_opens = has_opens  # whether open tracking is on
         self._clock = clock
         self._woken = asyncio.Event()
 
@@ -74,6 +77,10 @@ class Exporter:
             blocks = await self._store.screens.blocks(job.account_id, job.created_at, before=job.cursor, limit=PART)
             return [block_row(b) for b in blocks], blocks[-1].id if len(blocks) == PART else 0
         pairs = parse_qsl(job.query)
+        if job.kind == "statistics":
+            period = read_period(dict(pairs), job.created_at, "30d")
+            desk = FiguresDesk(self._store, job.account_id, self._has_opens, dict(pairs).get("source") or None)
+            return [figures_row(at, f) for at, f in zip(period.buckets, await desk.series(period), strict=True)], 0
         filters = read_filters(dict(pairs), [value for name, value in pairs if name == "status"], job.created_at)
         log = await self._store.screens.log(job.account_id, choice_of(filters), before=job.cursor, limit=PART)
         return [message_row(line) for line in log.lines], log.older or 0

@@ -9,13 +9,16 @@ import msgspec
 
 from estafette.clock import to_iso
 from estafette.model import Block
+from estafette.stats.rates import Figures
 from estafette.views import Line
 from estafette.web.statuses import shown
 
 MESSAGE_COLUMNS: Final = ("id", "accepted_at", "to", "from", "subject", "status", "state", "error_related_to", "error", "campaign", "custom_id", "door",
                           "attempts", "delivered_at", "updated_at")  # fmt: skip
 BLOCK_COLUMNS: Final = ("address", "cause", "scope", "since", "until", "message_id", "reply")
-COLUMNS: Final = {"messages": MESSAGE_COLUMNS, "blocks": BLOCK_COLUMNS}
+FIGURE_COLUMNS: Final = ("from", "processed", "queued", "blocked", "sent", "in_flight", "delivered", "soft_errors", "hard_errors", "opened", "clicked",
+                         "unsubscribed", "spam", "definitions")  # fmt: skip
+COLUMNS: Final = {"messages": MESSAGE_COLUMNS, "blocks": BLOCK_COLUMNS, "statistics": FIGURE_COLUMNS}
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -30,6 +33,12 @@ def block_row(block: Block) -> tuple[str | int | None, ...]:
     """The columns of a block."""
     until = to_iso(block.until) if block.until else None
     return (block.address_key, block.cause.value, block.scope or "account", to_iso(block.since), until, block.message_id, block.reply)
+
+
+def figures_row(at: int, f: Figures) -> tuple[str | int | None, ...]:
+    """The columns of a slice of time; rates are made from them by the definitions that are named."""
+    return (to_iso(at), f.processed, f.queued, f.blocked, f.sent, f.in_flight, f.delivered, f.soft_errors, f.hard_errors, f.opened, f.clicked,
+            f.unsubscribed, f.spam, "help centre")  # fmt: skip
 
 
 def guarded(value: str | int | None) -> str | int:

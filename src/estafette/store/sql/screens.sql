@@ -32,9 +32,6 @@ WHERE m.id IN {ints:$1}
   AND (CAST($9 AS TEXT) = '' OR s.door = $9)
   AND (CAST($10 AS BIGINT) = 0 OR m.created_at >= $10) AND (CAST($11 AS BIGINT) = 0 OR m.created_at < $11)
 ORDER BY m.id DESC
--- name: first_id_since
--- Ids grow with time; the first message of an account at or after a moment is near this id.
-SELECT min(id) FROM message WHERE account_id = $1 AND id >= $2
 -- name: campaign_last_id
 SELECT COALESCE((SELECT max(m.id) FROM message m WHERE m.submission_id = (SELECT max(s.id) FROM submission s WHERE s.campaign_id = $1 AND s.campaign_id <> 0)), 0)
 -- name: message_page
