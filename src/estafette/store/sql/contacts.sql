@@ -22,11 +22,13 @@ WHERE account_id = $1 AND id > $2 AND (CAST($3 AS BIGINT) IS NULL OR is_excluded
 SELECT id, account_id, address, address_key, name, is_excluded, excluded_at, properties, created_at, updated_at FROM contact
 WHERE account_id = $1 AND id > $2 AND (CAST($3 AS BIGINT) IS NULL OR is_excluded = $3) ORDER BY id DESC LIMIT $4 OFFSET $5
 -- name: contacts_by_address_up
+-- `id + 0`: the index on addresses is walked, not the one on ids, whose rows would have to be sorted.
 SELECT id, account_id, address, address_key, name, is_excluded, excluded_at, properties, created_at, updated_at FROM contact
-WHERE account_id = $1 AND id > $2 AND (CAST($3 AS BIGINT) IS NULL OR is_excluded = $3) ORDER BY address_key LIMIT $4 OFFSET $5
+WHERE account_id = $1 AND id + 0 > $2 AND (CAST($3 AS BIGINT) IS NULL OR is_excluded = $3) ORDER BY address_key LIMIT $4 OFFSET $5
 -- name: contacts_by_address_down
+-- `id + 0`: the index on addresses is walked, not the one on ids, whose rows would have to be sorted.
 SELECT id, account_id, address, address_key, name, is_excluded, excluded_at, properties, created_at, updated_at FROM contact
-WHERE account_id = $1 AND id > $2 AND (CAST($3 AS BIGINT) IS NULL OR is_excluded = $3) ORDER BY address_key DESC LIMIT $4 OFFSET $5
+WHERE account_id = $1 AND id + 0 > $2 AND (CAST($3 AS BIGINT) IS NULL OR is_excluded = $3) ORDER BY address_key DESC LIMIT $4 OFFSET $5
 -- name: contacts_of_list
 SELECT c.id, c.account_id, c.address, c.address_key, c.name, c.is_excluded, c.excluded_at, c.properties, c.created_at, c.updated_at
 FROM subscription s JOIN contact c ON c.id = s.contact_id
@@ -93,10 +95,10 @@ SELECT s.id, s.list_id, s.contact_id, s.is_unsubscribed, s.subscribed_at, s.unsu
 FROM subscription s JOIN contact_list l ON l.id = s.list_id JOIN contact c ON c.id = s.contact_id
 WHERE l.account_id = $1 AND ((CAST($2 AS BIGINT) IS NOT NULL AND s.id = $2) OR (s.list_id = $3 AND s.contact_id = $4))
 -- name: subscribers
--- Of a whole account, in the order of ids.
+-- Of a whole account, in the order of ids. `account_id + 0`: subscriptions are walked by id, not list by list, which would have to be sorted.
 SELECT s.id, s.list_id, s.contact_id, s.is_unsubscribed, s.subscribed_at, s.unsubscribed_at, s.source, s.evidence, c.address, c.name, c.is_excluded, l.name
 FROM subscription s JOIN contact_list l ON l.id = s.list_id JOIN contact c ON c.id = s.contact_id
-WHERE l.account_id = $1 AND s.id > $2 AND (CAST($3 AS BIGINT) IS NULL OR s.is_unsubscribed = $3) AND (CAST($4 AS BIGINT) IS NULL OR c.is_excluded = $4)
+WHERE l.account_id + 0 = $1 AND s.id > $2 AND (CAST($3 AS BIGINT) IS NULL OR s.is_unsubscribed = $3) AND (CAST($4 AS BIGINT) IS NULL OR c.is_excluded = $4)
   AND l.deleted_at IS NULL
 ORDER BY s.id LIMIT $5 OFFSET $6
 -- name: subscribers_of_list
