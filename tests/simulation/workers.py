@@ -212,7 +212,7 @@ class Supervisor:
         server = await self.loop.create_server(lambda: SubmissionProtocol(reception), RELAY, SMTP_PORT)
         ours = directory("bounces.relay.test", HOSTNAME, [FBL])
         from_world = ServerOptions(HOSTNAME, offers_auth=False, requires_auth=False, has_postmaster=True, bare_newlines="fix")
-        inbound = Inbound(from_world, clock, store, keyring, ours, Budget(plan.bodies_bytes // 2))
+        inbound = Inbound(from_world, clock, store, keyring, ours, Budget(plan.bodies_bytes // 2), store.parsing)
         reports = await self.loop.create_server(inbound.protocol, RELAY, INBOUND_PORT)
         body.engine = engine
         working = asyncio.create_task(engine.run())
