@@ -58,6 +58,8 @@ ABSENT: Final = (
     ("contactslist/{id}/verify", "list verification is a service of Mailjet"),
     ("newslettertemplate, newslettertemplatecategory, preset", "the gallery of Mailjet's editor"),
     ("activitycounters, contactactivity, useractivity, useragent", "internal series of Mailjet"),
+    ("returnpath, apppreferences, preferences", "settings of Mailjet's own installation"),
+    ("/v1/REST/templates, /v1/data/images, tokens, labels", "the newer Content API: templates are under `template`"),
     ("/v4/sms, /v4/sms-send", "no text messages"),
 )
 """What the contract names and we do not have."""
