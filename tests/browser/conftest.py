@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from estafette.mail.token import Keyring
 from estafette.prepare.tokens import Sealer, tails
@@ -22,6 +23,11 @@ SWITCHES = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background
 HTML = '<html><body><h1>Spring</h1><p>Hello</p><a href="https://shop.example/spring">Look</a><img src="https://shop.example/a.gif" alt=""></body></html>'
 MAILS = [("jo@gmail.test", "Spring is here"), ("anna@orange.test", "Spring is here"), ("nobody@gmail.test", "Lost letter"), ("full@free.test", "Full box"),
          ("spam@yahoo.test", "Refused content")]  # fmt: skip
+
+
+SETTLED_S = 60.0
+
+expect.set_options(timeout=20_000)  # a busy machine is not a defect
 
 
 @dataclass
@@ -79,7 +85,14 @@ def _sent(url: str, key: str, secret: str) -> dict[str, int]:
                  "CustomCampaign": "Spring"} for to, subject in MAILS]  # fmt: skip
     answer = httpx2.post(f"{url}/v3.1/send", json={"Messages": messages}, auth=(key, secret), timeout=60)
     assert answer.status_code == 200, answer.text
-    return {entry["To"][0]["Email"]: entry["To"][0]["MessageID"] for entry in answer.json()["Messages"]}
+    numbers = {entry["To"][0]["Email"]: entry["To"][0]["MessageID"] for entry in answer.json()["Messages"]}
+    deadline = time.monotonic() + SETTLED_S
+    while time.monotonic() < deadline:  # the one that bounces at once: what it blocks is looked at
+        row = httpx2.get(f"{url}/v3/REST/message/{numbers['nobody@gmail.test']}", auth=(key, secret), timeout=60).json()["Data"][0]
+        if row["Status"] == "hardbounced":
+            return numbers
+        time.sleep(0.1)
+    raise AssertionError(f"nobody@gmail.test has not bounced: {row}")
 
 
 @pytest.fixture(scope="session")
