@@ -2,15 +2,16 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from estafette.accept import credentials
-from estafette.accept.credentials import CACHE_S, FORGET_S, FREE_FAILURES, MAX_DELAY_S, Doorkeeper, Failures, delay_s, network_of
+from estafette.accept.credentials import CACHE_S, FORGET_S, FREE_FAILURES, MAX_DELAY_S, Doorkeeper, Failures, delay_s, is_from, network_of
 from estafette.clock import ManualClock
 from estafette.mail.address import parse_mailbox
-from estafette.model import Account
+from estafette.model import Account, Credential
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database
 from estafette.store.opening import open_store
@@ -158,3 +159,20 @@ async def test_authors(store: Database, account: Account, clock: ManualClock) ->
     await store.add_sender(account.id, "one@other.example", True, NOW)
     assert await keeper.may_write_as(account.id, parse_mailbox("ONE@Other.example"))
     assert not await keeper.may_write_as(account.id, parse_mailbox("x@other.example"))
+
+
+@pytest.mark.parametrize(("networks", "peer", "is_allowed"), [
+    ((), "unknown", True), (("192.0.2.0/24",), "192.0.2.9", True), (("192.0.2.0/24",), "192.0.3.9", False), (("192.0.2.0/24",), "::ffff:192.0.2.9", True),
+    (("2001:db8::/32", "192.0.2.1/32"), "2001:db8::7", True), (("2001:db8::/32",), "192.0.2.1", False), (("192.0.2.0/24",), "unknown", False),
+])  # fmt: skip
+def test_networks_of_a_key(networks: tuple[str, ...], peer: str, is_allowed: bool) -> None:
+    assert is_from(Credential("k", b"", Account(1, "a"), True, networks=networks), peer) is is_allowed
+
+
+@pytest.mark.parametrize(("scopes", "may_send"), [((), True), (("send",), True), (("read", "manage"), False)])
+async def test_only_a_key_for_sending_logs_in_to_send(store: Database, scopes: tuple[str, ...], may_send: bool) -> None:
+    account = await store.add_account("sender", NOW)
+    await store.add_key(account.id, "k", hashlib.sha256(b"s").digest(), NOW)
+    key = next(one for one in await store.identities.keys(account.id) if one.key == "k")
+    await store.identities.change_key(replace(key, scopes=scopes))
+    assert (await Doorkeeper(store, ManualClock()).login("k", "s", "192.0.2.1") is not None) is may_send
