@@ -1,5 +1,6 @@
 """French is complete and compiled, and no page prints a number or a percent sign that the formats did not make."""
 
+import hashlib
 import io
 import re
 
@@ -74,3 +75,10 @@ def test_percent_signs_come_from_the_formats_alone() -> None:
     for path in TEMPLATES:
         text = re.sub(r"\{%|%\}", "", path.read_text())
         assert not re.search(r"\}\}\s*%", text), path.name
+
+
+def test_vendored_files_are_those_that_were_published() -> None:
+    folder = words.HERE.parent / "static"
+    told = dict(reversed(line.split()) for line in (folder / "vendored.txt").read_text().splitlines() if re.match(r"[0-9a-f]{64} ", line))
+    assert {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in told} == told
+    assert set(told) == {"htmx.js", "uplot.js", "uplot.css"} and all((folder / f"{name.split('.')[0]}.LICENSE").exists() for name in told)
