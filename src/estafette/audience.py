@@ -129,6 +129,9 @@ class JobOrders:
     field_names: tuple[str, ...] = ()  # kind "csv": instead of the header row
     max_errors: int = 0  # more than so many end the job; 0 = any number
     method: str = ""  # as the caller called it
+    encoding: str = ""  # kind "csv": "" = guessed, as the separator
+    separator: str = ""
+    mapping: tuple[tuple[str, str], ...] = ()  # kind "csv": (column's name, property or "email", "" = passed over); others keep their names
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,7 @@ class ContactJob:
     created_at: int = 0
     started_at: int | None = None
     ended_at: int | None = None
+    is_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,7 @@ SHELL: dict[str, set[str]] = {
     "newsletters": {
         "conductor.py",
         "desk.py",
+        "importing.py",
         "jobs.py",
     },
     "api": {
@@ -178,6 +179,7 @@ SHELL: dict[str, set[str]] = {
         "ground.py",
         "guard.py",
         "held.py",
+        "importing.py",
         "messages.py",
         "pausing.py",
         "printing.py",

@@ -11,6 +11,7 @@ from estafette.cli.explaining import bounce, reply
 from estafette.cli.ground import EXIT_CODES
 from estafette.cli.guard import guard
 from estafette.cli.held import queue_drop, queue_held, queue_release
+from estafette.cli.importing import export, import_, job
 from estafette.cli.messages import message
 from estafette.cli.parsing import route
 from estafette.cli.privacy import consent, link, tracking
@@ -71,6 +72,9 @@ COMMANDS = (
     link,
     tls,
     route,
+    import_,
+    export,
+    job,
 )
 for command in COMMANDS:
     root.add_command(command)

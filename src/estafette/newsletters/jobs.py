@@ -4,9 +4,9 @@ A piece and its progress are one transaction; a job whose worker died is taken u
 """
 
 import asyncio
-import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -15,14 +15,14 @@ from estafette import maillog
 from estafette.audience import ContactChange, ContactJob, ContactProperty, JobStatus, ListAction, PropertyKind, Trace
 from estafette.clock import DAY_US, SECOND_US, Clock
 from estafette.newsletters.contact_values import MAX_PROPERTIES, is_name
-from estafette.newsletters.job_entries import Piece, header_of, read_entries, read_rows
-from estafette.newsletters.table_files import Row, TableReader, guess
+from estafette.newsletters.import_rows import CHUNK, ImportReader
+from estafette.newsletters.job_entries import Piece, read_entries, read_rows
+from estafette.newsletters.table_files import Row
 from estafette.store.seam import Store
 
 PIECE: Final = 500
 LEASE_S: Final = 60
 POLL_S: Final = 1.0
-CHUNK: Final = 65_536
 KEEP_UPLOADS_US: Final = 7 * DAY_US
 
 
@@ -48,10 +48,10 @@ class Jobber:
                 maillog.fault("jobs", str(self._worker_id), fault)
                 await asyncio.sleep(POLL_S)
 
-    async def work(self) -> bool:
-        """One job from where it stands to its end; False when there is none to do."""
+    async def work(self, job_id: int | None = None) -> bool:
+        """One job (that of an id) from where it stands to its end; False when there is none to do."""
         now = self._clock.now_us()
-        job = await self._store.contact_jobs.claim(self._worker_id, now, now + LEASE_S * SECOND_US)
+        job = await self._store.contact_jobs.claim(self._worker_id, now, now + LEASE_S * SECOND_US, job_id)
         if job is None:
             return False
         try:
@@ -126,19 +126,32 @@ class Jobber:
                 yield done, Piece([ContactChange(one.address, one.address_key) for one in page])
 
     async def _of_file(self, job: ContactJob) -> AsyncIterator[tuple[int, Piece]]:
-        data = await self._upload(job)
-        rows = _rows(data)
-        header = job.orders.field_names or await asyncio.to_thread(_first, rows)
-        column, names = header_of(header)
-        known = await self._made_known(job, [name for number, name in enumerate(names) if number != column])
-        done = 0
-        while True:
-            piece = await asyncio.to_thread(_take, rows, PIECE)
-            if not piece:
-                return
-            done += len(piece)
-            if done > job.done:
-                yield done, read_rows(piece, column, names, done - len(piece) + 1, known, job.orders.excludes)
+        reader = ImportReader(job.orders)
+        known: dict[str, ContactProperty] | None = None
+        done, waiting = 0, list[Row]()
+        async for octets in self._octets(job):
+            waiting += await asyncio.to_thread(reader.finish if octets is None else partial(reader.feed, octets))
+            if not reader.names:
+                continue
+            if known is None:
+                known = await self._made_known(job, [name for number, name in enumerate(reader.names) if number != reader.column])
+            while len(waiting) >= PIECE or (octets is None and waiting):
+                rows, waiting = waiting[:PIECE], waiting[PIECE:]
+                done += len(rows)
+                if done > job.done:
+                    yield done, await asyncio.to_thread(read_rows, rows, reader.column, reader.names, done - len(rows) + 1, known, job.orders.excludes)
+        if not reader.names:
+            raise Spoilt("the file has no header row")
+
+    async def _octets(self, job: ContactJob) -> AsyncIterator[bytes | None]:
+        """The uploaded file, None behind its end."""
+        piece, position = await self._upload(job), 0
+        while piece:
+            for start in range(0, len(piece), CHUNK):
+                yield piece[start : start + CHUNK]
+            position += 1
+            piece = await self._store.contact_jobs.piece(job.account_id, job.upload_id, position) or b""
+        yield None
 
     async def _made_known(self, job: ContactJob, names: list[str]) -> dict[str, ContactProperty]:
         """The account's properties, those that the header names and that were not there made as texts."""
@@ -149,21 +162,3 @@ class Jobber:
                 known = await self._known(job)
         return known
 
-
-def _rows(data: bytes) -> Iterator[Row]:
-    reader = TableReader(guess(data[:CHUNK]))
-    for start in range(0, len(data), CHUNK):
-        yield from reader.feed(data[start : start + CHUNK])
-    yield from reader.finish()
-
-
-def _first(rows: Iterator[Row]) -> tuple[str, ...]:
-    """The header row."""
-    first = next(rows, None)
-    if first is None or not first.cells:
-        raise Spoilt("the file has no header row")
-    return first.cells
-
-
-def _take(rows: Iterator[Row], count: int) -> list[Row]:
-    return list(itertools.islice(rows, count))

@@ -25,6 +25,14 @@ class ContactJobs:
         """The file; None when there is none, or no longer."""
         return await self._driver.read(lambda: _uploaded(account_id, upload_id))
 
+    async def add_piece(self, upload_id: int, position: int, data: bytes) -> None:
+        """A further piece of a file, from 1 on."""
+        await self._driver.write(lambda: _add_piece(upload_id, position, data))
+
+    async def piece(self, account_id: int, upload_id: int, position: int) -> bytes | None:
+        """A further piece of a file; None behind the last."""
+        return await self._driver.read(lambda: _piece(account_id, upload_id, position))
+
     async def forget_uploads(self, before: int) -> None:
         """Drop files that are older and that no unfinished job needs."""
         await self._driver.write(lambda: _forget(before))
@@ -41,9 +49,9 @@ class ContactJobs:
         """By id upward."""
         return await self._driver.read(lambda: _page(account_id, kind, after, limit))
 
-    async def claim(self, worker_id: int, now: int, until: int) -> ContactJob | None:
-        """Take the oldest job that nobody works on; None when there is none."""
-        return await self._driver.write(lambda: _claim(worker_id, now, until))
+    async def claim(self, worker_id: int, now: int, until: int, job_id: int | None = None) -> ContactJob | None:
+        """Take the oldest job that nobody works on, or the one of that id; None when there is none."""
+        return await self._driver.write(lambda: _claim(worker_id, now, until, job_id))
 
     async def advance(self, job: ContactJob, worker_id: int, changes: Sequence[ContactChange], lists: Mapping[int, ListAction], trace: Trace,
                       errors: Sequence[JobError], done: int, total: int, now: int, until: int) -> int | None:  # fmt: skip
@@ -59,6 +67,10 @@ class ContactJobs:
         """Stop it before its next piece; False when there is none that is unfinished."""
         return await self._driver.write(lambda: _abort(account_id, job_id, now))
 
+    async def pause(self, account_id: int, job_id: int, *, is_paused: bool) -> bool:
+        """Let it wait before its next piece, or go on; False when it is over, or does so already."""
+        return await self._driver.write(lambda: _pause(account_id, job_id, int(is_paused)))
+
     async def errors(self, account_id: int, job_id: int, after: int = 0, limit: int = 10_000) -> list[JobError]:
         """Entries that were not taken, by position."""
         return await self._driver.read(lambda: _errors(account_id, job_id, after, limit))
@@ -66,7 +78,7 @@ class ContactJobs:
 
 def _job(row: Row) -> ContactJob:
     orders = msgspec.json.decode(row[3], type=JobOrders)
-    return ContactJob(row[0], row[1], row[2], orders, row[4], JobStatus(row[5]), row[6], row[7], row[8], row[9], row[10], row[11], row[12])
+    return ContactJob(row[0], row[1], row[2], orders, row[4], JobStatus(row[5]), row[6], row[7], row[8], row[9], row[10], row[11], row[12], bool(row[13]))
 
 
 def _upload(account_id: int, list_id: int, data: bytes, now: int) -> Unit[int]:
@@ -79,7 +91,17 @@ def _uploaded(account_id: int, upload_id: int) -> Unit[bytes | None]:
     return bytes(rows[0][0]) if rows else None
 
 
+def _add_piece(upload_id: int, position: int, data: bytes) -> Unit[None]:
+    yield Many("upload_piece_put", [(upload_id, position, data)])
+
+
+def _piece(account_id: int, upload_id: int, position: int) -> Unit[bytes | None]:
+    rows = yield Rows("upload_piece_get", (account_id, upload_id, position))
+    return bytes(rows[0][0]) if rows else None
+
+
 def _forget(before: int) -> Unit[None]:
+    yield Many("upload_pieces_forget", [(before,)])
     yield Many("uploads_forget", [(before,)])
 
 
@@ -100,8 +122,8 @@ def _page(account_id: int, kind: str | None, after: int, limit: int) -> Unit[lis
     return [_job(row) for row in (yield Rows("jobs", (account_id, after, kind, limit)))]
 
 
-def _claim(worker_id: int, now: int, until: int) -> Unit[ContactJob | None]:
-    rows = yield Rows("job_claim", (worker_id, now, until))
+def _claim(worker_id: int, now: int, until: int, job_id: int | None) -> Unit[ContactJob | None]:
+    rows = yield Rows("job_claim", (worker_id, now, until, job_id))
     return _job(rows[0]) if rows else None
 
 
@@ -124,6 +146,10 @@ def _end(job_id: int, worker_id: int, status: JobStatus, problem: str, now: int)
 
 def _abort(account_id: int, job_id: int, now: int) -> Unit[bool]:
     return bool((yield Rows("job_abort", (account_id, job_id, now))))
+
+
+def _pause(account_id: int, job_id: int, is_paused: int) -> Unit[bool]:
+    return bool((yield Rows("job_pause", (account_id, job_id, is_paused))))
 
 
 def _errors(account_id: int, job_id: int, after: int, limit: int) -> Unit[list[JobError]]:

@@ -115,30 +115,41 @@ WHERE s.contact_id = $7 AND l.account_id = $1 AND s.id > $2 AND (CAST($3 AS BIGI
 INSERT INTO upload (account_id, list_id, data, created_at) VALUES ($1, $2, $3, $4) RETURNING id
 -- name: upload_get
 SELECT data FROM upload WHERE account_id = $1 AND id = $2
+-- name: upload_piece_put
+INSERT INTO upload_piece (upload_id, position, data) VALUES ($1, $2, $3)
+-- name: upload_piece_get
+SELECT p.data FROM upload_piece p JOIN upload u ON u.id = p.upload_id WHERE u.account_id = $1 AND p.upload_id = $2 AND p.position = $3
+-- name: upload_pieces_forget
+DELETE FROM upload_piece WHERE upload_id IN (SELECT id FROM upload WHERE created_at < $1
+  AND NOT EXISTS (SELECT 1 FROM contact_job j WHERE j.upload_id = upload.id AND j.status IN ('waiting', 'running')))
 -- name: uploads_forget
 DELETE FROM upload WHERE created_at < $1 AND NOT EXISTS (SELECT 1 FROM contact_job j WHERE j.upload_id = upload.id AND j.status IN ('waiting', 'running'))
 -- name: job_put
 INSERT INTO contact_job (account_id, kind, orders, upload_id, status, total, created_at) VALUES ($1, $2, $3, $4, 'waiting', $5, $6)
-RETURNING id, account_id, kind, orders, upload_id, status, done, total, errors, problem, created_at, started_at, ended_at
+RETURNING id, account_id, kind, orders, upload_id, status, done, total, errors, problem, created_at, started_at, ended_at, is_paused
 -- name: job_get
-SELECT id, account_id, kind, orders, upload_id, status, done, total, errors, problem, created_at, started_at, ended_at FROM contact_job
+SELECT id, account_id, kind, orders, upload_id, status, done, total, errors, problem, created_at, started_at, ended_at, is_paused FROM contact_job
 WHERE account_id = $1 AND id = $2
 -- name: jobs
-SELECT id, account_id, kind, orders, upload_id, status, done, total, errors, problem, created_at, started_at, ended_at FROM contact_job
+SELECT id, account_id, kind, orders, upload_id, status, done, total, errors, problem, created_at, started_at, ended_at, is_paused FROM contact_job
 WHERE account_id = $1 AND id > $2 AND (CAST($3 AS TEXT) IS NULL OR kind = $3) ORDER BY id LIMIT $4
 -- name: job_claim
 -- The oldest that nobody works on, or whose worker's lease has run out.
 UPDATE contact_job SET status = 'running', owner = $1, until = $3, started_at = COALESCE(started_at, $2)
-WHERE id = (SELECT id FROM contact_job WHERE status IN ('waiting', 'running') AND (owner = 0 OR until < $2) ORDER BY id LIMIT 1)
+WHERE id = (SELECT id FROM contact_job WHERE status IN ('waiting', 'running') AND is_paused = 0 AND (owner = 0 OR until < $2)
+  AND (CAST($4 AS BIGINT) IS NULL OR id = $4) ORDER BY id LIMIT 1)
   AND status IN ('waiting', 'running') AND (owner = 0 OR until < $2)
-RETURNING id, account_id, kind, orders, upload_id, status, done, total, errors, problem, created_at, started_at, ended_at
+RETURNING id, account_id, kind, orders, upload_id, status, done, total, errors, problem, created_at, started_at, ended_at, is_paused
 -- name: job_move
 -- Only its worker, only from where it stood, only while nobody has aborted it.
-UPDATE contact_job SET done = $4, total = $5, errors = errors + $6, until = $7 WHERE id = $1 AND owner = $2 AND done = $3 AND status = 'running' RETURNING errors
+UPDATE contact_job SET done = $4, total = $5, errors = errors + $6, until = $7 WHERE id = $1 AND owner = $2 AND done = $3 AND status = 'running' AND is_paused = 0
+RETURNING errors
 -- name: job_end
 UPDATE contact_job SET status = $3, problem = $4, ended_at = $5, owner = 0 WHERE id = $1 AND owner = $2 AND status = 'running' RETURNING id
 -- name: job_abort
 UPDATE contact_job SET status = 'aborted', ended_at = $3, owner = 0 WHERE account_id = $1 AND id = $2 AND status IN ('waiting', 'running') RETURNING id
+-- name: job_pause
+UPDATE contact_job SET is_paused = $3, owner = 0 WHERE account_id = $1 AND id = $2 AND status IN ('waiting', 'running') AND is_paused <> $3 RETURNING id
 -- name: job_error_put
 INSERT INTO contact_job_error (job_id, position, entry, reason) VALUES ($1, $2, $3, $4) ON CONFLICT (job_id, position) DO NOTHING
 -- name: job_errors
