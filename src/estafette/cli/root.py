@@ -7,12 +7,14 @@ from estafette.cli import pausing, why  # noqa: F401  (they hang commands on que
 from estafette.cli.accounts import account, domain, key, sender
 from estafette.cli.auditing import audit_log
 from estafette.cli.backup import backup, restore
+from estafette.cli.contacts import contact, segment
 from estafette.cli.explaining import bounce, reply
 from estafette.cli.ground import EXIT_CODES
 from estafette.cli.guard import guard
 from estafette.cli.held import queue_drop, queue_held, queue_release
 from estafette.cli.importing import export, import_, job
 from estafette.cli.messages import message
+from estafette.cli.newsletters import newsletter
 from estafette.cli.parsing import route
 from estafette.cli.privacy import consent, link, tracking
 from estafette.cli.queue import audit, block, queue, stats
@@ -75,6 +77,9 @@ COMMANDS = (
     import_,
     export,
     job,
+    contact,
+    segment,
+    newsletter,
 )
 for command in COMMANDS:
     root.add_command(command)
