@@ -301,7 +301,7 @@ async def test_domains_whose_dns_is_silent_hold_up_no_transactional_mail_to_othe
     """A campaign to dead domains had taken all the places where routes are looked up."""
     monkeypatch.setattr(engine, "UNROUTED", 10)
     async with road(tmp_path, pauses_s=(300.0,)) as r:
-        r.engine.router._resolver._timeout_s = 60.0  # type: ignore[attr-defined]
+        r.engine.router.resolver._timeout_s = 60.0  # type: ignore[attr-defined]
         for n in range(30):
             r.dns.behaviours[f"dead{n}.example"] = How.TIMEOUT
         await r.put(*(f"a@dead{n}.example" for n in range(30)), lane=4)
