@@ -16,6 +16,7 @@ CHANGES: Final = frozenset({
     "account add", "account set", "user add", "user reset", "key add", "key set", "domain add", "domain rotate", "sender add", "queue retry", "queue cancel",
     "queue pause", "queue resume", "queue purge", "queue release", "queue drop", "block add", "block remove", "stats rebuild", "webhook add",
     "webhook remove", "webhook resend", "guard lift", "tracking set", "consent set", "link revoke", "link restore", "route add", "route remove",
+    "import", "job pause", "job resume", "job cancel",
 })  # fmt: skip
 """Commands that leave an entry."""
 READS: Final = frozenset({
@@ -23,6 +24,7 @@ READS: Final = frozenset({
     "queue show", "queue paused", "queue why", "queue held", "block list", "stats", "audit", "audit log", "bounce explain", "reply explain",
     "shaping explain", "shaping check", "shaping rehearse", "shaping warmup forecast", "webhook list", "webhook test", "webhook log", "guard show",
     "backup", "restore", "tracking show", "consent list", "link list", "tls report", "route list",
+    "export", "job list", "job errors",
 })  # fmt: skip
 """Those that leave none: they read, or replace the whole database with its log."""
 _LEFT_OUT: Final = frozenset({"config_path", "is_json", "account_name"})
