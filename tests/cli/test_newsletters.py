@@ -40,6 +40,8 @@ def test_a_newsletter_is_looked_at_sent_and_called_back(shell: Shell) -> None:
     shell("newsletter", "show", "7", code=3)
     assert "unsubscribe_inserted" in [row["code"] for row in shell.json("newsletter", "check", "1")]
     assert shell.json("newsletter", "check", "2", code=1)[0] == {"weight": "stops", "code": "texts_missing"}
+    assert shell.json("newsletter", "forecast", "1")[0]["domains"] == [{"domain": "dest.example", "going": 3, "blocked": 0}]
+    assert "dest.example" in shell("newsletter", "forecast", "1").stdout
     assert "texts_missing" in shell("newsletter", "send", "2", code=1).stderr
     assert shell.json("newsletter", "send", "1")[0]["state"] == "scheduled"
     assert "only a newsletter that is being sent can be paused" in shell("newsletter", "pause", "1", code=1).stderr

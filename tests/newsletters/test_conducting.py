@@ -14,6 +14,7 @@ from estafette.facts import Cause, GuardOrder, Step, Stream
 from estafette.mail.address import parse
 from estafette.model import Account, BlockCause, State
 from estafette.newsletters.conductor import PIECE, Conductor
+from estafette.newsletters.desk import NewsletterDesk
 from estafette.newsletters.life import Order, after
 from estafette.newsletters.life import State as Life
 from estafette.nouns import Newsletter
@@ -150,3 +151,20 @@ async def test_the_guards_orders_pause_what_is_under_way(store: Database) -> Non
         await guarded.step()
     found = await store.newsletters.find(account.id, made.id)
     assert found is not None and (found.state, found.frozen) == ("sending", 5)
+
+
+async def test_a_forecast_is_what_becomes_of_the_audience(store: Database) -> None:
+    account, list_id = await with_list(store, PIECE + 10)
+    clock = ManualClock()
+    other = await store.add_account("other", 1)
+    for owner, key, cause in ((account, "p3@dest.example", BlockCause.HARD_BOUNCE), (account, "p1@dest.example", BlockCause.UNSUBSCRIBE),
+                              (other, "p4@dest.example", BlockCause.HARD_BOUNCE)):  # fmt: skip
+        await store.add_block(owner.id, key, cause, clock.now_us(), None)
+    segment = await store.contacts.create_segment(Segment(0, account.id, "old", "(age>=2)"), 1)
+    assert segment is not None
+    made = await scheduled(store, account, list_id, segment_id=segment.id, rate_per_hour=3600)
+    found = await NewsletterDesk(store, clock).forecast(made)
+    assert (found.recipients, found.outside, found.going, found.blocked.total()) == (PIECE + 8, 2, {"dest.example": PIECE + 7}, 1)
+    assert found.takes_s(3600) == PIECE + 8 and found.takes_s(0) is None
+    whole = await NewsletterDesk(store, clock).forecast(replace(made, segment_id=0))
+    assert (whole.recipients, whole.blocked_at) == (PIECE + 10, {"dest.example": 2})

@@ -14,7 +14,9 @@ from estafette.clock import SECOND_US
 from estafette.model import State as MessageState
 from estafette.newsletters.checks import Finding
 from estafette.newsletters.desk import NewsletterDesk, Refused, source_of
+from estafette.newsletters.forecast import Forecast
 from estafette.newsletters.life import Order, State
+from estafette.newsletters.segment_language import SegmentError
 from estafette.nouns import Newsletter
 from estafette.store.seam import Store
 
@@ -104,6 +106,36 @@ def newsletter_check(ground: Ground, number: int, account_name: str | None) -> N
         print_table(("weight", "what", "values"), [(one.weight.value, one.code, _values(one)) for one in found], empty="nothing to say")
     if any(row["weight"] == "stops" for row in rows):
         raise SystemExit(PROBLEM)
+
+
+@newsletter.command("forecast")
+@click.argument("number", type=int, metavar="ID")
+@ACCOUNT
+@options
+def newsletter_forecast(ground: Ground, number: int, account_name: str | None) -> None:
+    """Say what would become of the recipients if a newsletter went now: how many are blocked and why, and where the others are.
+
+    Example: estafette newsletter forecast 3
+    """
+
+    async def work(store: Store) -> tuple[Newsletter, Forecast]:
+        one = await _found(store, account_name, number)
+        try:
+            return one, await NewsletterDesk(store, ground.clock).forecast(one)
+        except SegmentError as error:
+            fail(PROBLEM, f"its segment: {error}")
+
+    one, found = ground.run(work)
+    seconds = found.takes_s(one.rate_per_hour)
+    facts: dict[str, object] = {"recipients": found.recipients, "outside_of_segment": found.outside, "going": found.going.total(),
+                                "blocked": found.blocked.total(), "takes_s": None if seconds is None else round(seconds)}  # fmt: skip
+    domains = [{"domain": name, "going": count, "blocked": found.blocked_at[name]} for name, count in found.going.most_common(20)]
+    if ground.is_json:
+        print_json({**facts, "blocked_by": dict(found.blocked.most_common()), "domains": domains})
+        return
+    print_facts({**facts, **{f"  {reason}": count for reason, count in found.blocked.most_common()}})
+    click.echo("")
+    print_table(("domain", "going", "blocked"), [[row[head] for head in ("domain", "going", "blocked")] for row in domains], empty="nobody")
 
 
 def _values(one: Finding) -> str:

@@ -90,7 +90,7 @@ class Conductor:
             self._wake()
             return False
         try:
-            chosen = await self._selected(newsletter, members, now)
+            chosen = await select(self._store, newsletter, members, now)
         except SegmentError as error:  # changed or deleted since it was checked: a person has to look
             maillog.fault("newsletters", f"newsletter {newsletter.id}: its segment", error)
             await self._turn(newsletter, Order.PAUSE)
@@ -101,17 +101,19 @@ class Conductor:
         self._wake()
         return is_ours
 
-    async def _selected(self, newsletter: Newsletter, members: list[Member], now: int) -> list[Member]:
-        if not newsletter.segment_id:
-            return members
-        segment = await read_segment(self._store, newsletter.account_id, newsletter.segment_id)
-        keys = [member.address_key for member in members]
-        since = now - VISITS_SINCE_DAYS * DAY_US
-        opens = clicks = dict[str, int]()
-        if segment.asks_for_visits:
-            opens = await self._store.newsletters.last_visits(newsletter.account_id, keys, EventKind.OPENED.value, since)
-            clicks = await self._store.newsletters.last_visits(newsletter.account_id, keys, EventKind.CLICKED.value, since)
-        return selected(members, segment, opens, clicks, now)
+
+async def select(store: Store, newsletter: Newsletter, members: list[Member], now: int) -> list[Member]:
+    """Those of a piece of the list who belong to the newsletter's segment. Raises SegmentError."""
+    if not newsletter.segment_id:
+        return members
+    segment = await read_segment(store, newsletter.account_id, newsletter.segment_id)
+    keys = [member.address_key for member in members]
+    since = now - VISITS_SINCE_DAYS * DAY_US
+    opens = clicks = dict[str, int]()
+    if segment.asks_for_visits:
+        opens = await store.newsletters.last_visits(newsletter.account_id, keys, EventKind.OPENED.value, since)
+        clicks = await store.newsletters.last_visits(newsletter.account_id, keys, EventKind.CLICKED.value, since)
+    return selected(members, segment, opens, clicks, now)
 
 
 async def read_segment(store: Store, account_id: int, segment_id: int) -> Segment:

@@ -14,7 +14,8 @@ from estafette.mail.address import Address
 from estafette.model import Accepted, Account, Door, Options
 from estafette.newsletters.audience import campaign_of
 from estafette.newsletters.checks import Finding, Surroundings, author_of, findings, stops
-from estafette.newsletters.conductor import read_segment
+from estafette.newsletters.conductor import PIECE, read_segment, select
+from estafette.newsletters.forecast import Forecast
 from estafette.newsletters.life import UNDO_S, Order, State, after, refusal
 from estafette.newsletters.segment_language import SegmentError
 from estafette.nouns import Newsletter
@@ -68,6 +69,16 @@ class NewsletterDesk:
         names = {p.id: p.name for p in await self.store.contacts.properties(newsletter.account_id)}
         members = await self.store.newsletters.audience(newsletter.list_id, 0, SAMPLES)
         return [Person(m.address, m.name, {names[i]: value for i, value in m.properties.items() if i in names}) for m in members]
+
+    async def forecast(self, newsletter: Newsletter) -> Forecast:
+        """What would become of its recipients if it went now; walks the whole list. Raises SegmentError and StoreFault."""
+        found, shelf, now, cursor = Forecast(), self.store.newsletters, self.clock.now_us(), 0
+        options = Options(campaign=campaign_of(newsletter), list_id=newsletter.list_id)
+        while members := await shelf.audience(newsletter.list_id, cursor, PIECE):
+            chosen = await select(self.store, newsletter, members, now)
+            found.count(members, chosen, await shelf.refusals(newsletter.account_id, [one.address_key for one in chosen], options, now))
+            cursor = members[-1].contact_id
+        return found
 
     async def send(self, newsletter: Newsletter, at: int | None = None) -> Newsletter:
         """Send it at that time; None: in a minute, so that it can still be called back. Raises Refused and StoreFault."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import msgspec
 
-from estafette.model import Accepted, State, Submission
+from estafette.model import Accepted, BlockCause, Options, Reason, State, Submission
 from estafette.nouns import Member, Newsletter
 from estafette.store import mail_in
 from estafette.store.driver import Driver
@@ -69,6 +69,10 @@ class Newsletters:
     async def counts(self, submission_id: int) -> dict[tuple[State, int], int]:
         """Messages per (state, marks) of one newsletter."""
         return await self._driver.read(lambda: _counts(submission_id))
+
+    async def refusals(self, account_id: int, address_keys: Sequence[str], options: Options, now: int) -> dict[str, Reason]:
+        """Who among these would not be written to now with such options: address key → why."""
+        return await self._driver.read(lambda: _refusals(account_id, address_keys, options, now, self._policy))
 
     async def people(self, account_id: int, address_keys: Sequence[str]) -> dict[str, tuple[str, dict[int, str | int | float | bool]]]:
         """address key → (name, property values by id)."""
@@ -138,6 +142,15 @@ def _is_waiting(submission_id: int) -> Unit[bool]:
 
 def _counts(submission_id: int) -> Unit[dict[tuple[State, int], int]]:
     return {(State(state), marks): count for state, marks, count in (yield Rows("submission_counts", (submission_id,)))}
+
+
+def _refusals(account_id: int, address_keys: Sequence[str], options: Options, now: int, policy: Policy) -> Unit[dict[str, Reason]]:
+    causes: dict[str, list[BlockCause]] = {}
+    for owner, key, cause in (yield Rows("blocks_running", (list(address_keys), now))):
+        if owner == account_id:
+            causes.setdefault(key, []).append(BlockCause(cause))
+    reasons = {key: policy.blocked_reason(running, options) for key, running in causes.items()}
+    return {key: reason for key, reason in reasons.items() if reason is not None}
 
 
 def _people(account_id: int, address_keys: Sequence[str]) -> Unit[dict[str, tuple[str, dict[int, str | int | float | bool]]]]:
