@@ -17,6 +17,7 @@ CHANGES: Final = frozenset({
     "queue pause", "queue resume", "queue purge", "queue release", "queue drop", "block add", "block remove", "stats rebuild", "webhook add",
     "webhook remove", "webhook resend", "guard lift", "tracking set", "consent set", "link revoke", "link restore", "route add", "route remove",
     "import", "job pause", "job resume", "job cancel",
+    "contact erase", "newsletter cancel", "newsletter pause", "newsletter resume", "newsletter schedule", "newsletter send",
 })  # fmt: skip
 """Commands that leave an entry."""
 READS: Final = frozenset({
@@ -25,6 +26,7 @@ READS: Final = frozenset({
     "shaping explain", "shaping check", "shaping rehearse", "shaping warmup forecast", "webhook list", "webhook test", "webhook log", "guard show",
     "backup", "restore", "tracking show", "consent list", "link list", "tls report", "route list",
     "export", "job list", "job errors",
+    "contact show", "newsletter check", "newsletter forecast", "newsletter list", "newsletter show", "newsletter status", "segment list", "segment test",
 })  # fmt: skip
 """Those that leave none: they read, or replace the whole database with its log."""
 _LEFT_OUT: Final = frozenset({"config_path", "is_json", "account_name"})
