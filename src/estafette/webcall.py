@@ -1,4 +1,4 @@
-"""Calls a customer's web address: one POST to an address that was judged, no redirect, with deadlines and a cap on what is read. Never raises.
+"""Calls a customer's web address: one request to an address that was judged, no redirect, with deadlines and a cap on what is read. Never raises.
 
     caller = WebCaller(allowed=[read_network("127.0.0.0/8")])
     answer = await caller.post("https://shop.example/hook", body, {"Content-Type": "application/json"})
@@ -65,7 +65,14 @@ class WebCaller:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """One POST."""
+        """One POST; of the answer its beginning."""
+        return await self._call("POST", url, body, headers, MAX_ANSWER_BYTES)
+
+    async def get(self, url: str, limit: int) -> Answer:
+        """One GET; of the answer `limit` octets."""
+        return await self._call("GET", url, b"", {}, limit)
+
+    async def _call(self, method: str, url: str, body: bytes, headers: Mapping[str, str], limit: int) -> Answer:
         try:
             target = read_target(url)
         except ValueError as error:
@@ -76,13 +83,13 @@ class WebCaller:
                 if not addresses or not all(is_reachable(address, self._allowed) for address in addresses):
                     why = "leads into a network that is not allowed" if addresses else "has no address"
                     return Answer(error=f"{target.host} {why}", is_forbidden=bool(addresses))
-                return await self._send(target, addresses[0], body, headers)
+                return await self._send(method, target, addresses[0], body, headers, limit)
         except TimeoutError:
             return Answer(error=f"no answer within {self._deadlines.total_s:g} s")
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:  # ssl.SSLError is an OSError, UnicodeError a ValueError
             return Answer(error=f"{type(error).__name__}: {error}"[:300])
 
-    async def _send(self, target: Target, address: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _send(self, method: str, target: Target, address: str, body: bytes, headers: Mapping[str, str], limit: int) -> Answer:
         host = f"[{address}]" if ":" in address else address
         url = f"{'https' if target.is_tls else 'http'}://{host}:{target.port}{target.path}"
         given = {"User-Agent": AGENT, "Accept-Encoding": "identity", **headers, "Host": target.host_header}
@@ -91,14 +98,14 @@ class WebCaller:
         timeout = httpx2.Timeout(self._deadlines.total_s, connect=self._deadlines.connect_s)
         async with (
             httpx2.AsyncClient(verify=self._tls, trust_env=False, follow_redirects=False, timeout=timeout) as client,
-            client.stream("POST", url, content=body, headers=given, extensions={"sni_hostname": target.host.rstrip(".")}) as response,
+            client.stream(method, url, content=body, headers=given, extensions={"sni_hostname": target.host.rstrip(".")}) as response,
         ):
-            read = b""
+            read = bytearray()
             async for chunk in response.aiter_raw():  # never unpacked
-                read += chunk[: MAX_ANSWER_BYTES - len(read)]
-                if len(read) >= MAX_ANSWER_BYTES:
+                read += chunk[: limit - len(read)]
+                if len(read) >= limit:
                     break
-            return Answer(response.status_code, read)
+            return Answer(response.status_code, bytes(read))
 
     async def _lookup(self, host: str, port: int) -> list[str]:
         loop = asyncio.get_running_loop()

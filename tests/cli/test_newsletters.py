@@ -65,3 +65,24 @@ def test_a_person_is_shown_judged_and_forgotten(shell: Shell) -> None:
     shell("contact", "show", "nobody", code=2)
     shell("contact", "erase", "p1@dest.example", "--yes")
     shell("contact", "show", "p1@dest.example", code=3)
+
+
+def test_a_newsletter_is_written(shell: Shell) -> None:
+    words = ("newsletter", "create", "Autumn", "--list", "News", "--subject", "Autumn")
+    (made,) = shell.json(*words, "--from", "Shop <news@shop.example>", "--rate", "3600")
+    shell(*words, "--from", "nobody", code=2)
+    for name, text, part in (("a.md", "# Hi {{data:city:'you'}}", "<h1>Hi {{data:city:'you'}}</h1>"),
+                             ("a.html", "<style>p{color:red}</style><p>x</p>", "color: "),
+                             ("a.mjml", "<mjml><mj-body><mj-text>Ho</mj-text></mj-body></mjml>", "Ho")):  # fmt: skip
+        (shell.folder / name).write_text(text)
+        shell("newsletter", "write", str(made["id"]), "--file", str(shell.folder / name), "--inline-styles")
+        assert part in shell.json("newsletter", "show", str(made["id"]))[0]["html"]
+    (shell.folder / "b.txt").write_text("Plain")
+    shell("newsletter", "write", str(made["id"]), "--file", str(shell.folder / "b.txt"))
+    assert shell.json("newsletter", "show", str(made["id"]))[0]["text"] == "Plain"
+    (shell.folder / "b.mjml").write_text("<mjml>")
+    shell("newsletter", "write", str(made["id"]), "--file", str(shell.folder / "b.mjml"), code=1)
+    assert "not allowed" in shell("newsletter", "write", str(made["id"]), "--url", "http://127.0.0.1:9/", code=1).stderr
+    shell("newsletter", "write", str(made["id"]), code=2)
+    shell("newsletter", "send", str(made["id"]))
+    shell("newsletter", "write", str(made["id"]), "--file", str(shell.folder / "a.md"), code=1)

@@ -2,22 +2,28 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import IO, Final
 
 import click
+import msgspec
 
+from estafette.app.beside import caller_of
 from estafette.cli.ground import NOT_FOUND, PROBLEM, USAGE, Ground, account_or_only, fail, options
-from estafette.cli.importing import ACCOUNT, bar
+from estafette.cli.importing import ACCOUNT, bar, list_named
 from estafette.cli.printing import at, print_facts, print_json, print_table
 from estafette.clock import SECOND_US
+from estafette.mail.address import AddressError, parse_mailbox
 from estafette.model import State as MessageState
 from estafette.newsletters.checks import Finding
+from estafette.newsletters.content import MAX_SOURCE, ContentError, from_markdown, from_mjml, with_inline_styles
 from estafette.newsletters.desk import NewsletterDesk, Refused, source_of
 from estafette.newsletters.forecast import Forecast
 from estafette.newsletters.life import Order, State
 from estafette.newsletters.segment_language import SegmentError
 from estafette.nouns import Newsletter
+from estafette.prepare.personal import Source
 from estafette.store.seam import Store
 
 WAITING: Final = (MessageState.QUEUED, MessageState.DEFERRED)
@@ -82,6 +88,91 @@ def newsletter_show(ground: Ground, number: int, account_name: str | None) -> No
         return
     print_facts(facts)
     click.echo(f"\n{source.text or source.html}")
+
+
+@newsletter.command("create")
+@click.argument("title")
+@click.option("--list", "list_name", metavar="LIST", required=True, help="Name or number of the list.")
+@click.option("--segment", "segment_id", type=int, default=0, metavar="ID", help="Only those of the list who are in it.")
+@click.option("--from", "author", metavar="ADDRESS", required=True, help="A verified sender of the account; 'Name <address>' names him.")
+@click.option("--subject", required=True, help="May hold tags, as {{data:firstname:'you'}}.")
+@click.option("--language", type=click.Choice(["en", "fr"]), default="en", show_default=True, help="Of the footer and the page to unsubscribe.")
+@click.option("--rate", "rate_per_hour", type=click.IntRange(0), default=0, metavar="N", help="So many an hour; 0 = as fast as receiving servers let.")
+@ACCOUNT
+@options
+def newsletter_create(ground: Ground, title: str, list_name: str, segment_id: int, author: str, subject: str, language: str, rate_per_hour: int,
+                      account_name: str | None) -> None:  # fmt: skip
+    """Make a draft without texts; `newsletter write` fills it.
+
+    Example: estafette newsletter create Autumn --list Customers --from "Shop <news@shop.example>" --subject "Autumn is here"
+    """
+    try:
+        mailbox = parse_mailbox(author)
+    except AddressError as error:
+        fail(USAGE, f"--from: {error}")
+    source = Source(author=str(mailbox.address), author_name=mailbox.name, subject=subject, locale=language)
+
+    async def work(store: Store) -> Newsletter:
+        account = await account_or_only(store, account_name)
+        chosen = await list_named(store, account, list_name)
+        draft = Newsletter(0, account.id, title[:180], letter=msgspec.json.encode(source).decode(), list_id=chosen.id, segment_id=segment_id,
+                           rate_per_hour=rate_per_hour)  # fmt: skip
+        return await store.newsletters.create(draft, ground.clock.now_us())
+
+    _show(ground, ground.run(work))
+
+
+@newsletter.command("write")
+@click.argument("number", type=int, metavar="ID")
+@click.option("--file", "file", type=click.File("r", encoding="utf-8"), help="HTML, Markdown (.md), MJML (.mjml) or plain text (.txt), by its name.")
+@click.option("--url", help="A web page; it is fetched once, redirects are not followed, networks of your own are refused.")
+@click.option("--inline-styles", is_flag=True, help="Put the rules of the page's style sheets into its elements.")
+@ACCOUNT
+@options
+def newsletter_write(ground: Ground, number: int, file: IO[str] | None, url: str | None, inline_styles: bool, account_name: str | None) -> None:
+    """Put texts into a draft: its HTML, or with a .txt file its plain text.
+
+    Example: estafette newsletter write 3 --file autumn.mjml
+    """
+    if (file is None) == (url is None):
+        fail(USAGE, "one of --file and --url is expected")
+
+    async def work(store: Store) -> Newsletter:
+        one = await _found(store, account_name, number)
+        name, text = (file.name.lower(), file.read()) if file is not None else ("page.html", await _fetched(ground, str(url)))
+        source = source_of(one)
+        if name.endswith(".txt"):
+            source = msgspec.structs.replace(source, text=text)
+        else:
+            html = from_markdown(text) if name.endswith(".md") else from_mjml(text) if name.endswith(".mjml") else text
+            source = msgspec.structs.replace(source, html=with_inline_styles(html) if inline_styles else html)
+        after = replace(one, letter=msgspec.json.encode(source).decode(), mjml=text if name.endswith(".mjml") else one.mjml)
+        if not await store.newsletters.update(after, ground.clock.now_us()):
+            fail(PROBLEM, f"only a draft can be written; this one is {one.state}")
+        return after
+
+    try:
+        _show(ground, ground.run(work))
+    except (ContentError, UnicodeDecodeError) as error:
+        fail(PROBLEM, str(error))
+
+
+async def _fetched(ground: Ground, url: str) -> str:
+    caller = caller_of(ground.config)
+    try:
+        answer = await caller.get(url, MAX_SOURCE + 1)
+    finally:
+        caller.close()
+    if answer.status != 200:
+        raise ContentError(f"{url} cannot be fetched: {answer.error or f'it answered {answer.status}'}")
+    return answer.body.decode("utf-8", "replace")
+
+
+def _show(ground: Ground, one: Newsletter) -> None:
+    if ground.is_json:
+        print_json(_row(one))
+    else:
+        print_facts(_row(one))
 
 
 @newsletter.command("check")
