@@ -6,7 +6,7 @@ from estafette.newsletters.checks import Surroundings, findings, stops
 from estafette.prepare.personal import Person, Source
 
 GOOD = Source(author="news@shop.example", subject="Autumn", html='<a href="https://shop.example/">Shop</a> [[UNSUB_LINK_EN]]')
-ABOUT = Surroundings(True, True, "all", 3, samples=(Person("a@b.example", "A", {"city": "Lyon"}), Person("c@d.example")))
+ABOUT = Surroundings(True, True, "all", 3, properties=frozenset({"city"}), samples=(Person("a@b.example", "A", {"city": "Lyon"}), Person("c@d.example")))
 
 
 def codes(source: Source, about: Surroundings = ABOUT) -> list[str]:
@@ -28,6 +28,12 @@ def test_what_stops_it() -> None:
 def test_texts_are_tried_on_real_people() -> None:
     (found,) = [one for one in findings(replace(GOOD, html=GOOD.html + "{{data:city}}"), ABOUT) if one.code == "not_fillable"]
     assert (found.values["people"], found.values["of"]) == (1, 2) and "city" in str(found.values["problem"])
+
+
+def test_names_that_nobody_has_are_listed() -> None:
+    texts = "{{data:city:'x'}} data:nothing {{ data:town:'x' }} {% if var:vip %}{% endif %} [[data:first-name:\"y\"]] {{data:town:'z'}}"
+    (found,) = [one for one in findings(replace(GOOD, html=GOOD.html + texts), ABOUT) if one.code == "names_unknown"]
+    assert (found.values, found.weight) == ({"names": "data:town, var:vip, data:first-name"}, "warns")
 
 
 def test_what_deserves_a_second_look() -> None:

@@ -18,6 +18,8 @@ from estafette.prepare.unsubscribe import find_tags
 CLIPPED_FROM: Final = 102_400
 """Octets of HTML from which on Gmail shows a part only, and no link to unsubscribe."""
 _IMAGE: Final = re.compile(r"<img\b[^>]{0,4000}>", re.I)
+_TAG: Final = re.compile(r"\{[{%][^{}]{1,2000}[%}]\}|\[\[[^\[\]]{1,300}\]\]")
+_NAME: Final = re.compile(r"\b(data|var):(\w+(?:-\w+)*)")
 _SCRIPT: Final = re.compile(r"<script\b", re.I)
 SHORTENERS: Final = frozenset({"bit.ly", "tinyurl.com", "goo.gl", "t.co", "ow.ly", "is.gd", "buff.ly", "rebrand.ly", "cutt.ly"})
 
@@ -46,6 +48,7 @@ class Surroundings:
     list_name: str | None  # None: no list, or one that is gone
     subscribers: int = 0
     segment_problem: str = ""
+    properties: frozenset[str] = frozenset()  # names that contacts of the account may have values for
     samples: tuple[Person, ...] = ()  # real contacts that the texts are tried on
 
 
@@ -89,6 +92,9 @@ def _texts(source: Source, about: Surroundings) -> list[Finding]:
         letter = read_source(encode_source(source))
     except Unfillable as error:
         return [] if not source.author else [Finding("template_broken", Weight.STOPS, {"problem": str(error)})]
+    unknown = _unknown_names(source, about.properties)
+    if unknown:
+        found.append(Finding("names_unknown", Weight.WARNS, {"names": ", ".join(unknown[:20])}))
     found += _tried(letter, about.samples)
     if source.html:
         found += _html(source.html)
@@ -97,6 +103,13 @@ def _texts(source: Source, about: Surroundings) -> list[Finding]:
     if source.subject.isupper() and len(source.subject) > 10:
         found.append(Finding("subject_shouts", Weight.WARNS))
     return found
+
+
+def _unknown_names(source: Source, properties: frozenset[str]) -> list[str]:
+    """Names in tags that nobody can have a value for, also where a default stands in: a slip of the pen looks just like that."""
+    tags = (tag for text in (source.subject, source.html, source.text) for tag in _TAG.findall(text))
+    named = dict.fromkeys(match for tag in tags for match in _NAME.findall(tag))
+    return [f"{space}:{name}" for space, name in named if name not in (properties if space == "data" else source.variables)]
 
 
 def _tried(letter: Letter, samples: tuple[Person, ...]) -> list[Finding]:

@@ -62,7 +62,7 @@ class NewsletterDesk:
             author is not None and may_write_as(authors, author),
             author is not None and bool(await self.store.dkim_keys(account_id, author.address.domain)),
             found.name if found is not None and is_there else None, found.subscribers if found is not None else 0, problem,
-            tuple(await self._samples(newsletter)) if is_there else (),
+            frozenset(p.name for p in await self.store.contacts.properties(account_id)), tuple(await self._samples(newsletter)) if is_there else (),
         )  # fmt: skip
 
     async def _samples(self, newsletter: Newsletter) -> list[Person]:
