@@ -195,7 +195,8 @@ def test_what_is_taken_out_of_the_file_holds_no_more() -> None:
 
 def test_the_examples_of_the_documentation_are_right() -> None:
     page = Path(__file__).parents[2] / "docs" / "operate" / "shaping.md"
-    blocks = [[line[4:] for line in block if line.startswith("    ") and not line.startswith("    estafette ")] for block in (part.splitlines() for part in page.read_text("utf-8").split("\n## ")[1:])]
+    sections = [part.splitlines() for part in page.read_text("utf-8").split("\n## ")[1:]]
+    blocks = [[line[4:] for line in part if line.startswith("    ") and not line.startswith("    estafette ")] for part in sections]
     table = read("\n".join(line for block in blocks for line in block), "shaping.md", shipped())
     assert {pool.name for pool in table.pools} == {"default", "letters"}
     assert table.warmups[0].ramp_for("google").first_day == 20
