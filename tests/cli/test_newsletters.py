@@ -65,6 +65,8 @@ def test_a_person_is_shown_judged_and_forgotten(shell: Shell) -> None:
     shell("contact", "show", "nobody", code=2)
     shell("contact", "erase", "p1@dest.example", "--yes")
     shell("contact", "show", "p1@dest.example", code=3)
+    log = shell("audit", "log").stdout
+    assert "contact erase" in log and "p1@dest.example" not in log
 
 
 def test_a_newsletter_is_written(shell: Shell) -> None:

@@ -30,6 +30,8 @@ READS: Final = frozenset({
     "contact show", "newsletter check", "newsletter forecast", "newsletter list", "newsletter show", "newsletter status", "segment list", "segment test",
 })  # fmt: skip
 """Those that leave none: they read, or replace the whole database with its log."""
+ERASURE: Final = "contact erase"
+"""Its entry names nobody: the address would stand in the log for good."""
 _LEFT_OUT: Final = frozenset({"config_path", "is_json", "account_name"})
 _PASSWORD: Final = re.compile(r"//[^/@\s]*@")
 
@@ -49,7 +51,8 @@ async def note(store: Store, now: int, words: str, arguments: Mapping[str, objec
     """Write into the audit log that a command was carried out."""
     name = arguments.get("account_name") or (arguments.get("name") if words.startswith("account ") else None)
     account = await store.account(str(name)) if name else None
-    await store.users.note(account.id if account else 0, f"command line of {_who()}", now, words, told(arguments))
+    what = "" if words == ERASURE else told(arguments)
+    await store.users.note(account.id if account else 0, f"command line of {_who()}", now, words, what)
 
 
 def _who() -> str:
