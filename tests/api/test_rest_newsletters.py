@@ -8,8 +8,10 @@ import pytest
 from estafette.accept.ids import IdMaker
 from estafette.audience import ContactChange, ListAction, Trace
 from estafette.newsletters.conductor import Conductor
-from tests.api.conftest import Api
+from estafette.newsletters.jobs import Jobber
+from tests.api.conftest import SECRET, Api
 from tests.api.test_rest_contacts import made, rows
+from tests.newsletters.test_sheets import workbook
 
 DRAFT: dict[str, Any] = {"Locale": "fr_FR", "Sender": "Acme", "SenderEmail": "news@acme.test", "Subject": "Hello {{data:nick:'you'}}"}
 
@@ -90,3 +92,14 @@ async def test_it_is_tried_scheduled_called_back_and_sent(api: Api) -> None:
     assert (row["NewsLetterID"], row["ListID"], row["FromName"]) == (one["ID"], one["ContactsListID"], "Acme")
     assert len(await rows(api, "message", Campaign=str(campaign.id))) == 3
     assert msgspec.json.encode((await rows(api, "newsletter"))[0]) == msgspec.json.encode(after)
+
+
+async def test_a_workbook_is_imported_and_a_broken_one_refused(api: Api) -> None:
+    one = await made(api, "contactslist", Name="Book")
+    url, auth = f"/v3/DATA/contactslist/{one['ID']}/CSVData/text:plain", (api.key, SECRET)
+    broken = await api.served().post(url, content=b"PK\x03\x04", auth=auth)
+    assert (broken.status_code, "cannot be read" in broken.json()["ErrorMessage"]) == (400, True)
+    kept = await api.served().post(url, content=workbook(["email", "nick"], ["zoe@example.net", "Zoé"]), auth=auth)
+    await made(api, "csvimport", ContactsListID=one["ID"], DataID=kept.json()["ID"], Method="addforce")
+    assert await Jobber(api.store, api.clock, 1).work()
+    assert [row["ContactAlt"] for row in await rows(api, "listrecipient", ContactsList=str(one["ID"]))] == ["zoe@example.net"]

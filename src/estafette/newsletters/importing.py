@@ -1,7 +1,6 @@
 """Takes import files in, and looks through them without changing anything, for screens and commands."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Final
 
@@ -32,18 +31,22 @@ class Preview:
     first_errors: list[JobError] = field(default_factory=list)
 
 
-async def take_in(store: Store, account_id: int, file: IO[bytes], orders: JobOrders, now: int, told: Callable[[int], None] = lambda octets: None) -> ContactJob:
-    """Keep the file and make the job that imports it; `told` hears how many octets are kept. Raises SheetError and StoreFault."""
+async def keep(store: Store, account_id: int, list_id: int, file: IO[bytes], now: int) -> int:
+    """Keep a file for a job to come, as text in pieces; the id of the upload. Raises SheetError and StoreFault."""
     pieces = pieces_of(file)
     first = await asyncio.to_thread(next, pieces, b"")
     if not first:
         raise SheetError("it is empty")
-    upload_id = await store.contact_jobs.upload(account_id, 0, first, now)
-    position, octets = 0, len(first)
+    upload_id, position = await store.contact_jobs.upload(account_id, list_id, first, now), 0
     while piece := await asyncio.to_thread(next, pieces, b""):
-        position, octets = position + 1, octets + len(piece)
+        position += 1
         await store.contact_jobs.add_piece(upload_id, position, piece)
-        told(octets)
+    return upload_id
+
+
+async def take_in(store: Store, account_id: int, file: IO[bytes], orders: JobOrders, now: int) -> ContactJob:
+    """Keep the file and make the job that imports it. Raises SheetError and StoreFault."""
+    upload_id = await keep(store, account_id, 0, file, now)
     return await store.contact_jobs.create(ContactJob(0, account_id, "csv", orders, upload_id), now)
 
 

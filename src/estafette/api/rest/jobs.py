@@ -1,6 +1,7 @@
 """Work on many contacts by API: managemanycontacts, importlist, csvimport, and the raw data that they take and give. The work itself is
 `newsletters/jobs.py`'s."""
 
+import io
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ from estafette.api.rest.resource import Action, Filter, Found, Kind, Property, R
 from estafette.audience import ContactJob, JobError, JobOrders, JobStatus, ListAction
 from estafette.clock import SECOND_US
 from estafette.model import Account
+from estafette.newsletters.importing import keep
+from estafette.newsletters.sheets import SheetError
 
 STATUSES: Final = {
     JobStatus.WAITING: "Upload", JobStatus.RUNNING: "Importing", JobStatus.COMPLETED: "Completed", JobStatus.FAILED: "Error", JobStatus.ABORTED: "Abort",
@@ -193,7 +196,10 @@ async def upload(desk: Desk, request: Request, account: Account) -> Response:
         body = await read_body(request, hold, desk.max_body_bytes, desk.body_within_s)
         if not body:
             raise refused("There is no data in this request.")
-        return answer(200, {"ID": await desk.store.contact_jobs.upload(account.id, found.id, body, desk.clock.now_us())})
+        try:
+            return answer(200, {"ID": await keep(desk.store, account.id, found.id, io.BytesIO(body), desk.clock.now_us())})
+        except SheetError as error:
+            raise refused(f"The data cannot be read: {error}.") from None
 
 
 async def errors_of(desk: Desk, request: Request, account: Account) -> Response:
@@ -237,5 +243,5 @@ RESOURCES: Final = (
         shown("JobStart", Kind.INT, "Unix seconds, 0 = not yet."), shown("RequestAt", Kind.INT, "Unix seconds."),
     ), (Filter("Status", Kind.STR), Filter("Method", Kind.STR)), ("ID",), many=_imports, one=_import, create=_create_import, update=_update_import,
         note="Data is uploaded by `POST /v3/DATA/contactslist/{id}/CSVData/text:plain`; what could not be taken is read from "
-             "`/v3/DATA/batchjob/{id}/CSVError/text:csv`. Encoding and separator are guessed."),
+             "`/v3/DATA/batchjob/{id}/CSVError/text:csv`. Encoding and separator are guessed. XLSX and ZIP are taken as well."),
 )  # fmt: skip
