@@ -176,6 +176,7 @@ async def test_the_life_of_a_job(store: Database) -> None:
     assert await jobs.uploaded(account.id, job.upload_id) == b"[1]"
     assert await jobs.uploaded(other.id, job.upload_id) is None
     assert await jobs.find(account.id, job.id) == job == (await jobs.page(account.id))[0]
+    assert await jobs.newest(account.id, 5) == [job] and await jobs.newest(other.id, 5) == []
     assert await jobs.find(other.id, job.id) is None
 
     mine = await jobs.claim(1, NOW, LATER)

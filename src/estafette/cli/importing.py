@@ -10,7 +10,6 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from estafette.api.rest.jobs import error_file
 from estafette.audience import ContactJob, ContactList, JobOrders, JobStatus, ListAction
 from estafette.cli.ground import NOT_FOUND, PROBLEM, USAGE, Ground, account_or_only, fail, options
 from estafette.cli.printing import at, print_facts, print_json, print_table
@@ -18,6 +17,7 @@ from estafette.model import Account
 from estafette.newsletters.contact_values import shown_value
 from estafette.newsletters.import_rows import ENCODINGS, problem_of
 from estafette.newsletters.importing import Preview, look_through, take_in
+from estafette.newsletters.job_entries import error_file
 from estafette.newsletters.jobs import Jobber
 from estafette.newsletters.sheets import SheetError
 from estafette.store.seam import Store

@@ -82,3 +82,12 @@ def read_rows(rows: Sequence[Row], column: int, names: Sequence[str], first: int
         except (WrongValue, AddressError) as error:
             piece.errors.append(JobError(position, ",".join(row.cells)[:MAX_ENTRY].replace("\0", ""), str(error)))
     return piece
+
+
+def error_file(errors: Sequence[JobError]) -> bytes:
+    """CSV: the entry and its error. A cell that a spreadsheet would take for a formula is led by an apostrophe."""
+
+    def cell(text: str) -> str:
+        return '"' + ("'" if text[:1] in "=+-@\t\r" and text else "") + text.replace('"', '""') + '"'
+
+    return ("position,entry,error\r\n" + "".join(f"{one.position},{cell(one.entry)},{cell(one.reason)}\r\n" for one in errors)).encode()

@@ -49,6 +49,10 @@ class ContactJobs:
         """By id upward."""
         return await self._driver.read(lambda: _page(account_id, kind, after, limit))
 
+    async def newest(self, account_id: int, limit: int) -> list[ContactJob]:
+        """By id downward."""
+        return await self._driver.read(lambda: _newest(account_id, limit))
+
     async def claim(self, worker_id: int, now: int, until: int, job_id: int | None = None) -> ContactJob | None:
         """Take the oldest job that nobody works on, or the one of that id; None when there is none."""
         return await self._driver.write(lambda: _claim(worker_id, now, until, job_id))
@@ -120,6 +124,10 @@ def _find(account_id: int, job_id: int) -> Unit[ContactJob | None]:
 
 def _page(account_id: int, kind: str | None, after: int, limit: int) -> Unit[list[ContactJob]]:
     return [_job(row) for row in (yield Rows("jobs", (account_id, after, kind, limit)))]
+
+
+def _newest(account_id: int, limit: int) -> Unit[list[ContactJob]]:
+    return [_job(row) for row in (yield Rows("jobs_newest", (account_id, limit)))]
 
 
 def _claim(worker_id: int, now: int, until: int, job_id: int | None) -> Unit[ContactJob | None]:

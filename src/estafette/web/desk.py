@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import IO, Any, Final
 from urllib.parse import parse_qsl, quote, urlencode
 
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -41,6 +42,8 @@ HEADERS: Final = {
 }
 MAX_FORM_BYTES: Final = 65_536
 MAX_FIELDS: Final = 200
+MAX_TEXT_BYTES: Final = 2_000_000
+"""Octets of one text of a form with files."""
 
 
 class Refused(Exception):
@@ -88,6 +91,7 @@ class Visit:
     memberships: list[Membership] = field(default_factory=list)
     membership: Membership | None = None
     form: dict[str, list[str]] = field(default_factory=dict)
+    file: IO[bytes] | None = None  # that came with the form
 
     @property
     def store(self) -> Store:
@@ -125,6 +129,10 @@ class Visit:
         """A field of the form, "" when it is not there."""
         values = self.form.get(name)
         return values[0].strip()[:most] if values else ""
+
+    def number(self, text: str) -> int:
+        """A number of a form or an address that people can change; 0 when it is none."""
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else 0
 
     def query(self, name: str, most: int = 500) -> str:
         """A parameter of the address, "" when it is not there."""
@@ -166,14 +174,15 @@ def account_url(account_id: int, path: str = "", **query: object) -> str:
     return f"{ROOT}/{account_id}/{path}" + ("?" + urlencode(pairs, quote_via=quote) if pairs else "")
 
 
-def served(desk: WebDesk, endpoint: Endpoint, *, is_public: bool = False, needs: May = May.READ) -> Callable[[Request], Awaitable[Response]]:
+def served(desk: WebDesk, endpoint: Endpoint, *, is_public: bool = False, needs: May = May.READ,
+           most: int = MAX_FORM_BYTES) -> Callable[[Request], Awaitable[Response]]:  # fmt: skip
     """A page as Starlette calls it. Unless it `is_public`, only who has signed in gets it, and of an account only who has a role there:
-    for others the account does not exist."""
+    for others the account does not exist. `most`: octets of a form; above the usual, files may come with it."""
 
     async def run(request: Request) -> Response:
         visit = Visit(desk, request, desk.clock.now_us())
         try:
-            return await _serve(visit, endpoint, is_public=is_public, needs=needs)
+            return await _serve(visit, endpoint, is_public=is_public, needs=needs, most=most)
         except Refused as refusal:
             return visit.page("error.html", refusal.status, code=refusal.status, identifier="")
         except ClientDisconnect:
@@ -190,20 +199,14 @@ def served(desk: WebDesk, endpoint: Endpoint, *, is_public: bool = False, needs:
     return run
 
 
-async def _serve(visit: Visit, endpoint: Endpoint, *, is_public: bool, needs: May) -> Response:
+async def _serve(visit: Visit, endpoint: Endpoint, *, is_public: bool, needs: May, most: int) -> Response:
     request, desk = visit.request, visit.desk
     cookies = trust.cookies_of(request.url.scheme)
     visit.language = chosen("", request.cookies.get(cookies.language, ""), request.headers.get("accept-language", ""))
     await _recognise(visit, request.cookies.get(cookies.session, ""))
-    if request.method == "POST":
-        if not trust.is_same_origin(request.headers, desk.origins(request)):
-            raise Refused(403)
-        visit.form = await _read_form(request)
-        if visit.sign_in is not None and not trust.is_csrf(visit.token, visit.given("csrf")):
-            raise Refused(403)
-    if visit.sign_in is None:
-        if is_public:
-            return await endpoint(visit)
+    if request.method == "POST" and not trust.is_same_origin(request.headers, desk.origins(request)):
+        raise Refused(403)
+    if visit.sign_in is None and not is_public:
         target = request.url.path + ("?" + request.url.query if request.url.query else "")
         return RedirectResponse(f"{ROOT}/sign-in?" + urlencode({"next": target}), 303, HEADERS)
     wanted = request.path_params.get("account")
@@ -212,7 +215,15 @@ async def _serve(visit: Visit, endpoint: Endpoint, *, is_public: bool, needs: Ma
         if visit.membership is None:
             raise Refused(NOT_FOUND)
         visit.need(needs)
-    return await endpoint(visit)
+    try:
+        if request.method == "POST":
+            visit.form, visit.file = await (_read_form(request, most) if most <= MAX_FORM_BYTES else _read_files(request, most))
+            if visit.sign_in is not None and not trust.is_csrf(visit.token, visit.given("csrf")):
+                raise Refused(403)
+        return await endpoint(visit)
+    finally:
+        if visit.file is not None:
+            visit.file.close()
 
 
 async def _recognise(visit: Visit, token: str) -> None:
@@ -231,14 +242,35 @@ async def _recognise(visit: Visit, token: str) -> None:
         await visit.store.users.seen(digest, visit.now, until)
 
 
-async def _read_form(request: Request) -> dict[str, list[str]]:
+async def _read_files(request: Request, most: int) -> tuple[dict[str, list[str]], IO[bytes] | None]:
+    """The fields of a form that may bring a file, which lies on disk when it is large. Raises Refused 400."""
+    length = request.headers.get("content-length", "")
+    if not (length.isascii() and length.isdigit() and len(length) <= 12 and int(length) <= most):
+        raise Refused(400)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
+        raise Refused(400)
+    try:
+        given = await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_TEXT_BYTES)
+    except HTTPException:
+        raise Refused(400) from None
+    fields: dict[str, list[str]] = {}
+    file: IO[bytes] | None = None
+    for name, value in given.multi_items():
+        if isinstance(value, str):
+            fields.setdefault(name, []).append(value.replace("\0", ""))
+        elif value.size:
+            file = value.file
+    return fields, file
+
+
+async def _read_form(request: Request, most: int) -> tuple[dict[str, list[str]], None]:
     """The fields of a form of ours. Raises Refused 400 for anything else."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise Refused(400)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_FORM_BYTES:
+        if len(body) > most:
             raise Refused(400)
     fields: dict[str, list[str]] = {}
     try:
@@ -247,4 +279,4 @@ async def _read_form(request: Request) -> dict[str, list[str]]:
         raise Refused(400) from None
     for name, value in pairs:
         fields.setdefault(name, []).append(value.replace("\0", ""))
-    return fields
+    return fields, None

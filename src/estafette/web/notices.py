@@ -24,6 +24,13 @@ NOTICES: Final = {
     "signed_out": _("You are signed out."),
     "sessions_ended": _("All other sessions were ended."),
     "test_sent": _("The test message was accepted. Its way is shown here, live."),
+    "list_made": _("The list was made."),
+    "list_changed": _("The list was changed."),
+    "list_deleted": _("The list was deleted. Its contacts stay."),
+    "contact_saved": _("The contact was saved."),
+    "contact_erased": _("The person is forgotten: address, name, properties and subscriptions are gone."),
+    "import_begun": _("The import has begun. You may leave this page."),
+    "job_changed": _("The import was changed."),
     "webhook_saved": _("The webhook was saved."),
     "webhook_deleted": _("The webhook was deleted."),
 }

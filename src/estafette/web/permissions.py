@@ -16,6 +16,8 @@ class May(StrEnum):
     RETRY = "retry"  # ask for an attempt at once, or take a waiting message back
     RESUME = "resume"  # let mail go on that the reputation guard stopped
     SEND = "send"  # send a test
+    CONTACTS = "contacts"  # change contacts, lists and segments
+    NEWSLETTERS = "newsletters"  # write and send them
     DOMAINS = "domains"
     KEYS = "keys"  # API keys and webhooks
     USERS = "users"  # who may do what, and the audit log
@@ -25,7 +27,7 @@ _EVERYTHING: Final = frozenset(May)
 PERMISSIONS: Final[dict[Role, frozenset[May]]] = {
     Role.OWNER: _EVERYTHING,
     Role.ADMIN: _EVERYTHING,
-    Role.MARKETER: frozenset({May.READ, May.CONTENT, May.EXPORT, May.BLOCK, May.SEND}),
+    Role.MARKETER: frozenset({May.READ, May.CONTENT, May.EXPORT, May.BLOCK, May.SEND, May.CONTACTS, May.NEWSLETTERS}),
     Role.ANALYST: frozenset({May.READ, May.EXPORT}),
     Role.DEVELOPER: frozenset({May.READ, May.CONTENT, May.RETRY, May.SEND, May.DOMAINS, May.KEYS}),
     Role.SUPPORT: frozenset({May.READ, May.BLOCK, May.RETRY}),

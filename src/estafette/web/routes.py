@@ -11,8 +11,11 @@ from estafette.web import (
     activity,
     blocks,
     campaigns,
+    contacts,
     domains,
     exporting,
+    importing,
+    lists,
     live,
     message,
     onboarding,
@@ -22,7 +25,7 @@ from estafette.web import (
     signing_in,
     statistics,
 )
-from estafette.web.desk import HEADERS, NOT_FOUND, Endpoint, Refused, Visit, WebDesk, served
+from estafette.web.desk import HEADERS, MAX_FORM_BYTES, NOT_FOUND, Endpoint, Refused, Visit, WebDesk, served
 from estafette.web.permissions import May
 from estafette.web.rendering import ROOT, assets_by_hashed_name
 
@@ -64,6 +67,20 @@ OF_ACCOUNT: Final[tuple[tuple[str, str, Endpoint, May], ...]] = (
     ("POST", "/queue/resume", sending_queue.resume, May.RESUME),
     ("GET", "/campaigns", campaigns.campaigns, May.READ),
     ("GET", "/campaigns/{id:int}", campaigns.campaign, May.READ),
+    ("GET", "/lists", lists.lists, May.READ),
+    ("POST", "/lists", lists.create, May.CONTACTS),
+    ("GET", "/lists/{id:int}", lists.one_list, May.READ),
+    ("POST", "/lists/{id:int}", lists.change, May.CONTACTS),
+    ("GET", "/contacts", contacts.contacts, May.READ),
+    ("GET", "/contacts/{id:int}", contacts.contact, May.READ),
+    ("POST", "/contacts/{id:int}", contacts.change, May.CONTACTS),
+    ("GET", "/imports", importing.imports, May.CONTACTS),
+    ("POST", "/imports", importing.upload, May.CONTACTS),
+    ("GET", "/imports/new/{id:int}", importing.look, May.CONTACTS),
+    ("POST", "/imports/new/{id:int}", importing.begin, May.CONTACTS),
+    ("GET", "/imports/{id:int}", importing.job, May.CONTACTS),
+    ("POST", "/imports/{id:int}", importing.change, May.CONTACTS),
+    ("GET", "/imports/{id:int}/errors", importing.errors, May.CONTACTS),
     ("GET", "/statistics", statistics.statistics, May.READ),
     ("GET", "/exports", exporting.exports, May.EXPORT),
     ("POST", "/exports", exporting.order, May.EXPORT),
@@ -76,6 +93,8 @@ OF_ACCOUNT: Final[tuple[tuple[str, str, Endpoint, May], ...]] = (
     ("GET", "/settings/{tab}", settings.part, May.READ),
 )
 """Addresses below an account, and what a role must allow."""
+MOST: Final = {"/imports": importing.MAX_FILE_BYTES}
+"""Forms that bring files, and how large they may be."""
 
 
 def web_routes(desk: WebDesk) -> list[Route]:
@@ -83,7 +102,8 @@ def web_routes(desk: WebDesk) -> list[Route]:
     routes = [_route("/", _to_dashboard, "GET"), _route(ROOT, _to_dashboard, "GET"), _route(f"{ROOT}/static/{{name}}", _static, "GET")]
     routes += [_route(path, served(desk, endpoint, is_public=True), method) for method, path, endpoint in PUBLIC]
     routes += [_route(path, served(desk, endpoint), method) for method, path, endpoint in OWN]
-    routes += [_route(ACCOUNT + path, served(desk, endpoint, needs=needs), method) for method, path, endpoint, needs in OF_ACCOUNT]
+    for method, path, endpoint, needs in OF_ACCOUNT:
+        routes.append(_route(ACCOUNT + path, served(desk, endpoint, needs=needs, most=MOST.get(path, MAX_FORM_BYTES)), method))
     routes.append(_route(ROOT + "/{path:path}", served(desk, _nothing), "GET", "POST"))
     return routes
 

@@ -2,7 +2,6 @@
 `newsletters/jobs.py`'s."""
 
 import io
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -16,10 +15,11 @@ from estafette.api.rest.call import Call, not_found, refused
 from estafette.api.rest.people import LIST_ACTION, read_list_actions
 from estafette.api.rest.reading import date, invalid, number_of
 from estafette.api.rest.resource import Action, Filter, Found, Kind, Property, Reply, Resource, Row, fixed, shown
-from estafette.audience import ContactJob, JobError, JobOrders, JobStatus, ListAction
+from estafette.audience import ContactJob, JobOrders, JobStatus, ListAction
 from estafette.clock import SECOND_US
 from estafette.model import Account
 from estafette.newsletters.importing import keep
+from estafette.newsletters.job_entries import error_file
 from estafette.newsletters.sheets import SheetError
 
 STATUSES: Final = {
@@ -211,15 +211,6 @@ async def errors_of(desk: Desk, request: Request, account: Account) -> Response:
     if str(request.path_params["name"]).lower() == "jsonerror":
         return answer(200, [{"Entry": one.entry, "Error": one.reason, "Position": one.position} for one in found])
     return Response(error_file(found), 200, media_type="text/csv; charset=utf-8")
-
-
-def error_file(errors: Sequence[JobError]) -> bytes:
-    """CSV: the entry and its error. A cell that a spreadsheet would take for a formula is led by an apostrophe."""
-
-    def cell(text: str) -> str:
-        return '"' + ("'" if text[:1] in "=+-@\t\r" and text else "") + text.replace('"', '""') + '"'
-
-    return ("position,entry,error\r\n" + "".join(f"{one.position},{cell(one.entry)},{cell(one.reason)}\r\n" for one in errors)).encode()
 
 
 async def erase(desk: Desk, request: Request, account: Account) -> Response:

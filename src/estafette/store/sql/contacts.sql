@@ -133,6 +133,9 @@ WHERE account_id = $1 AND id = $2
 -- name: jobs
 SELECT id, account_id, kind, orders, upload_id, status, done, total, errors, problem, created_at, started_at, ended_at, is_paused FROM contact_job
 WHERE account_id = $1 AND id > $2 AND (CAST($3 AS TEXT) IS NULL OR kind = $3) ORDER BY id LIMIT $4
+-- name: jobs_newest
+SELECT id, account_id, kind, orders, upload_id, status, done, total, errors, problem, created_at, started_at, ended_at, is_paused FROM contact_job
+WHERE account_id = $1 ORDER BY id DESC LIMIT $2
 -- name: job_claim
 -- The oldest that nobody works on, or whose worker's lease has run out.
 UPDATE contact_job SET status = 'running', owner = $1, until = $3, started_at = COALESCE(started_at, $2)
