@@ -164,6 +164,7 @@ SHELL: dict[str, set[str]] = {
         "lists.py",
         "live.py",
         "message.py",
+        "newsletters.py",
         "onboarding.py",
         "overview.py",
         "passwords.py",

@@ -31,6 +31,12 @@ NOTICES: Final = {
     "contact_erased": _("The person is forgotten: address, name, properties and subscriptions are gone."),
     "import_begun": _("The import has begun. You may leave this page."),
     "job_changed": _("The import was changed."),
+    "newsletter_saved": _("The newsletter was saved."),
+    "newsletter_changed": _("Done."),
+    "newsletter_goes": _("The newsletter is scheduled. Until it starts it can be called back."),
+    "newsletter_tried": _("The test was accepted. It is under Activity."),
+    "findings": _("The newsletter cannot go as it is. What stops it comes first below."),
+    "not_now": _("That cannot be done as it stands now."),
     "webhook_saved": _("The webhook was saved."),
     "webhook_deleted": _("The webhook was deleted."),
 }

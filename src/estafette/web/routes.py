@@ -18,6 +18,7 @@ from estafette.web import (
     lists,
     live,
     message,
+    newsletters,
     onboarding,
     overview,
     sending_queue,
@@ -81,6 +82,14 @@ OF_ACCOUNT: Final[tuple[tuple[str, str, Endpoint, May], ...]] = (
     ("GET", "/imports/{id:int}", importing.job, May.CONTACTS),
     ("POST", "/imports/{id:int}", importing.change, May.CONTACTS),
     ("GET", "/imports/{id:int}/errors", importing.errors, May.CONTACTS),
+    ("GET", "/newsletters", newsletters.newsletters, May.READ),
+    ("POST", "/newsletters", newsletters.create, May.NEWSLETTERS),
+    ("GET", "/newsletters/{id:int}", newsletters.newsletter, May.READ),
+    ("POST", "/newsletters/{id:int}", newsletters.change, May.NEWSLETTERS),
+    ("GET", "/newsletters/{id:int}/write", newsletters.writing, May.NEWSLETTERS),
+    ("POST", "/newsletters/{id:int}/write", newsletters.write, May.NEWSLETTERS),
+    ("GET", "/newsletters/{id:int}/checks", newsletters.checks, May.CONTENT),
+    ("GET", "/newsletters/{id:int}/preview", newsletters.preview, May.CONTENT),
     ("GET", "/statistics", statistics.statistics, May.READ),
     ("GET", "/exports", exporting.exports, May.EXPORT),
     ("POST", "/exports", exporting.order, May.EXPORT),
@@ -93,7 +102,7 @@ OF_ACCOUNT: Final[tuple[tuple[str, str, Endpoint, May], ...]] = (
     ("GET", "/settings/{tab}", settings.part, May.READ),
 )
 """Addresses below an account, and what a role must allow."""
-MOST: Final = {"/imports": importing.MAX_FILE_BYTES}
+MOST: Final = {"/imports": importing.MAX_FILE_BYTES, "/newsletters/{id:int}/write": newsletters.MAX_FORM_BYTES}
 """Forms that bring files, and how large they may be."""
 
 
