@@ -169,6 +169,7 @@ SHELL: dict[str, set[str]] = {
         "overview.py",
         "passwords.py",
         "routes.py",
+        "segments.py",
         "sending_queue.py",
         "settings.py",
         "signing_in.py",

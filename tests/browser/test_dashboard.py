@@ -11,7 +11,7 @@ from tests.browser.conftest import Town, signed_in
 AXE = (Path(__file__).parent / "axe.min.js").read_text()
 PAGES = ["", "start", "activity", "activity?status=hard_error&period=7d", "campaigns", "campaigns/1", "statistics?period=24h", "blocks", "domains",
          "domains/demo.example", "queue", "exports", "settings/keys", "settings/users", "settings/webhooks", "settings/tracking", "settings/retention",
-         "settings/audit", "lists", "contacts", "imports", "newsletters"]  # fmt: skip
+         "settings/audit", "lists", "contacts", "segments", "imports", "newsletters"]  # fmt: skip
 
 
 def test_a_message_is_found_and_its_story_is_told(desk: Page, town: Town) -> None:
@@ -107,16 +107,59 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(desk: Page, town: T
     found = []
     pages = [f"/app/1/{path}" for path in PAGES] + ["/app/me", "/app/users", "/app/99/", f"/app/1/messages/{town.numbers['nobody@gmail.test']}"]
     for path in pages:
-        desk.set_viewport_size({"width": 1280, "height": 800})
         desk.goto(path)
-        desk.evaluate(AXE)
-        result = desk.evaluate("axe.run(document, {iframes: false, resultTypes: ['violations']})")
-        found += [(path, v["id"], [n["target"] for n in v["nodes"]][:3]) for v in result["violations"]]
-        desk.set_viewport_size({"width": 320, "height": 640})
-        wide = desk.evaluate("document.documentElement.scrollWidth")
-        if wide > 320:
-            found.append((path, f"{wide} px wide", []))
+        found += flaws(desk)
+    assert found == [], "\n".join(map(str, found))
+
+
+def flaws(desk: Page) -> list[tuple[str, str, list[str]]]:
+    """What axe finds on the page, and whether it is wider than a phone."""
+    desk.evaluate(AXE)
+    result = desk.evaluate("axe.run(document, {iframes: false, resultTypes: ['violations']})")
+    found = [(desk.url, v["id"], [n["target"] for n in v["nodes"]][:3]) for v in result["violations"]]
+    desk.set_viewport_size({"width": 320, "height": 640})
+    wide = desk.evaluate("document.documentElement.scrollWidth")
+    if wide > 320:
+        found.append((desk.url, f"{wide} px wide", []))
     desk.set_viewport_size({"width": 1280, "height": 800})
+    return found
+
+
+def test_a_file_becomes_a_list_and_the_list_gets_a_newsletter(desk: Page, town: Town) -> None:
+    desk.goto("/app/1/lists")
+    desk.locator("button[value=en]").first.click()
+    expect(desk.locator("html")).to_have_attribute("lang", "en")
+    desk.get_by_label("Name").fill("Readers")
+    desk.get_by_role("button", name="Make").click()
+    found = flaws(desk)
+    desk.goto("/app/1/imports")
+    desk.get_by_label("File").set_input_files({"name": "people.csv", "mimeType": "text/csv", "buffer": b"email,town\njo@gmail.test,Lyon\nnobody,Paris\n"})
+    desk.get_by_role("button", name="Upload").click()
+    expect(desk.get_by_role("heading", name="Look at the import")).to_be_visible()
+    found += flaws(desk)
+    desk.locator("select[name=list]").select_option("Readers")
+    desk.get_by_role("button", name="Begin").click()
+    expect(desk.locator("#job")).to_contain_text("done")
+    expect(desk.locator("#job")).to_contain_text("nobody")
+    found += flaws(desk)
+    desk.goto("/app/1/contacts?address=jo@gmail.test")
+    found += flaws(desk)
+    desk.goto("/app/1/newsletters")
+    desk.locator("input[name=title]").fill("June")
+    desk.get_by_role("button", name="Write").click()
+    desk.get_by_label("Author’s address").fill("news@demo.example")
+    desk.locator("input[name=subject]").fill("June is here")
+    desk.locator("select[name=list]").select_option("Readers")
+    desk.locator("textarea[name=html]").fill("<p>Hello {{data:firstname:\"you\"}}</p>")
+    found += flaws(desk)
+    desk.get_by_role("button", name="Save and check").click()
+    expect(desk.locator("main")).to_contain_text("no link to unsubscribe")
+    found += flaws(desk)
+    desk.get_by_role("link", name="Sending", exact=True).click()
+    desk.get_by_role("button", name="Send", exact=True).click()
+    desk.get_by_role("button", name="Call it back").click()
+    expect(desk.locator("#state")).to_contain_text("draft")
+    found += flaws(desk)
     assert found == [], "\n".join(map(str, found))
 
 

@@ -1,10 +1,13 @@
 """A newsletter in the dashboard from its title to its report, without script: written, checked, looked at, tried, sent, called back, paused."""
 
+import inspect
+import re
+
 import httpx2
 from selectolax.lexbor import LexborHTMLParser
 
 from estafette.accept.ids import IdMaker
-from estafette.newsletters.checks import Surroundings, Weight, findings
+from estafette.newsletters import checks
 from estafette.newsletters.conductor import Conductor
 from estafette.newsletters.life import State
 from estafette.prepare.personal import Source
@@ -90,9 +93,11 @@ def page_has(page: LexborHTMLParser, order: str) -> bool:
 
 
 def test_everything_that_is_found_has_words() -> None:
-    assert set(STATES) == set(State) and set(WEIGHTS) == set(Weight)
+    codes = set(re.findall(r'Finding\("(\w+)"', inspect.getsource(checks)))
+    assert set(FINDINGS) == codes and len(codes) > 15
+    assert set(STATES) == set(State) and set(WEIGHTS) == set(checks.Weight)
     loud = Source(author="a@b.test", subject="SHOUTING ALL DAY" * 9, html="<img><script>" + "x" * 200_000 + '<a href="#">a</a><a href="https://bit.ly/x">b</a>')
     for source in (Source(), loud, Source(author="a@b.test", html="{{", subject="x"), Source(author="a@b.test", html="<p>a</p>")):
-        for about in (Surroundings(False, False, None), Surroundings(True, False, "L", 0, "broken")):
-            for one in findings(source, about):
+        for about in (checks.Surroundings(False, False, None), checks.Surroundings(True, False, "L", 0, "broken")):
+            for one in checks.findings(source, about):
                 assert FINDINGS[one.code] % one.values

@@ -4,8 +4,9 @@ import pytest
 
 from tests.web.conftest import Site, text_of
 
-PAGES = ["", "start", "activity", "blocks", "domains", "domains/acme.test", "queue", "campaigns", "lists", "contacts", "imports", "newsletters", "statistics",
-         "exports", "settings/keys", "settings/users", "settings/webhooks", "settings/tracking", "settings/retention", "settings/audit"]
+PAGES = ["", "start", "activity", "blocks", "domains", "domains/acme.test", "queue", "campaigns", "lists", "contacts", "segments", "imports",
+         "newsletters", "statistics", "exports", "settings/keys", "settings/users", "settings/webhooks", "settings/tracking", "settings/retention",
+         "settings/audit"]
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

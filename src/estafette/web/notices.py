@@ -37,6 +37,8 @@ NOTICES: Final = {
     "newsletter_tried": _("The test was accepted. It is under Activity."),
     "findings": _("The newsletter cannot go as it is. What stops it comes first below."),
     "not_now": _("That cannot be done as it stands now."),
+    "segment_saved": _("The segment was saved."),
+    "segment_deleted": _("The segment was deleted."),
     "webhook_saved": _("The webhook was saved."),
     "webhook_deleted": _("The webhook was deleted."),
 }
