@@ -95,7 +95,7 @@ def _sent(url: str, key: str, secret: str) -> dict[str, int]:
     raise AssertionError(f"nobody@gmail.test has not bounced: {row}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its loop runs in this thread: no asynchronous test may come before it is closed
 def browser() -> Iterator[Browser]:
     if not CHROMIUM:
         print("\n*** Chromium is not installed: the browser's tests are skipped (apt-get install chromium) ***", file=sys.stderr)
@@ -118,7 +118,7 @@ def signed_in(browser: Browser, town: Town, **options: object) -> Page:
     return page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def desk(browser: Browser, town: Town) -> Page:
     """A page in English on a desk. What breaks the policy or throws fails the test that looks at it next."""
     page = signed_in(browser, town, locale="en-GB", viewport={"width": 1280, "height": 800})
