@@ -7,6 +7,7 @@ import httpx2
 from selectolax.lexbor import LexborHTMLParser
 
 from estafette.accept.ids import IdMaker
+from estafette.audience import ContactChange, ListAction, Trace
 from estafette.newsletters import checks
 from estafette.newsletters.conductor import Conductor
 from estafette.newsletters.life import State
@@ -57,6 +58,20 @@ async def test_what_stops_it_is_said(inside: Site) -> None:
     said = text_of(await inside.get(answer.headers["location"]))
     assert "else@other.test is not a verified sender" in said and "There is no subject." in said
     assert "draft" in text_of(await inside.get(at))
+
+
+async def test_the_list_of_another_account_is_none(inside: Site) -> None:
+    other = await inside.store.add_account("other", inside.clock.now_us())
+    theirs = await inside.store.contacts.create_list(other.id, "Theirs", "abc", 0)
+    assert theirs is not None
+    secret = ContactChange("secret@other.test", "secret@other.test")
+    await inside.store.contacts.apply(other.id, [secret], {theirs.id: ListAction.ADD_FORCE}, Trace("test"), 0)
+    at = await drafted(inside, list=str(theirs.id), html="<p>To {{contact:email}} [[data:email:'']]</p>")
+    assert "There is no list" in text_of(await inside.get(at + "/checks"))
+    for page in (at, at + "/checks", at + "/preview", at + "/write"):
+        body = (await inside.client.get(page)).text
+        assert "secret@" not in body and "Theirs" not in body, page
+    assert "done=findings" in (await inside.post(at, order="send", when="now")).headers["location"]
 
 
 async def test_it_is_tried_sent_called_back_and_paused(inside: Site) -> None:

@@ -104,7 +104,8 @@ async def other_account(site: Site) -> Account:
 async def test_an_account_without_a_role_does_not_exist(inside: Site) -> None:
     other = await other_account(inside)
     paths = ["", "activity", "blocks", "queue", "campaigns", "statistics", "exports", "settings/keys", "domains", "domains/other.test", "live", "start",
-             "messages/1", "messages/1/preview"]  # fmt: skip
+             "messages/1", "messages/1/preview", "lists", "lists/1", "contacts", "contacts/1", "segments/1", "imports", "imports/1", "imports/new/1",
+             "newsletters", "newsletters/1", "newsletters/1/preview"]  # fmt: skip
     for path in paths:
         for account_id in (other.id, other.id + 77):
             answer = await inside.client.get(f"/app/{account_id}/{path}")
@@ -124,7 +125,8 @@ def text_of_answer(html: str) -> str:
 
 async def test_a_role_allows_what_it_allows(site: Site) -> None:
     for role, allowed, refused in [
-        (Role.SUPPORT, ["activity", "blocks"], ["exports", "settings/keys", "settings/users", "settings/audit"]),
+        (Role.SUPPORT, ["activity", "blocks", "lists", "contacts"], ["exports", "imports", "settings/keys", "settings/users", "settings/audit"]),
+        (Role.MARKETER, ["lists", "segments", "imports", "newsletters"], ["settings/keys", "settings/users"]),
         (Role.ANALYST, ["activity", "exports", "statistics"], ["settings/keys", "settings/users"]),
         (Role.DEVELOPER, ["settings/keys", "settings/webhooks", "domains"], ["exports", "settings/users"]),
         (Role.ADMIN, ["settings/users", "settings/audit", "exports"], []),

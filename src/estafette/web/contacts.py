@@ -8,7 +8,7 @@ from estafette.audience import Contact, ContactChange, ListAction, Trace
 from estafette.mail.address import AddressError, parse
 from estafette.newsletters.contact_values import WrongValue, read_values, shown_value
 from estafette.views import Choice
-from estafette.web.desk import NOT_FOUND, Refused, Visit
+from estafette.web.desk import MAX_FORM_BYTES, NOT_FOUND, Refused, Visit
 
 PAGE: Final = 50
 PLACES: Final = 200
@@ -65,7 +65,7 @@ async def change(visit: Visit) -> Response:
     changed, lists = ContactChange(found.address, found.address_key), dict[int, ListAction]()
     if order == "save":
         known = {one.name.lower(): one for one in await visit.store.contacts.properties(visit.account_id)}
-        given = {name: visit.given(f"p-{one.id}", 2000) or None for name, one in known.items()}
+        given = {name: visit.given(f"p-{one.id}", MAX_FORM_BYTES) or None for name, one in known.items()}
         try:
             values = read_values(given, known)
         except WrongValue as error:
