@@ -38,13 +38,16 @@ async def test_it_is_written_checked_and_looked_at(inside: Site) -> None:
     at = await drafted(inside)
     page = await inside.get(at + "/checks")
     assert "holds a script" in text_of(page) and page.css_first("iframe").attributes["sandbox"] == ""
+    forecast = text_of(await inside.get(at + "/checks?forecast=1"))
+    assert "1 recipients would be written to, 0 would be blocked" in forecast and "example.net" in forecast
     preview = await inside.client.get(at + "/preview")
     assert "<p>Hello" in preview.text and preview.headers["content-security-policy"].endswith("sandbox")
     form = await inside.get(at + "/write")
     assert form.css_first("input[name=subject]").attributes["value"] == "Hello"
-    fields = {"title": "May", "author": "news@acme.test", "subject": "Hi", "language": "markdown"}
+    fields = {"title": "May", "author": "news@acme.test", "subject": "Hi", "rate": "3600", "language": "markdown"}
     assert (await save(inside, at + "/write", fields, b"# From a *file*")).status_code == 303
     assert "<h1>From a <em>file</em></h1>" in (await inside.client.get(at + "/preview")).text
+    assert (await inside.get(at + "/write")).css_first("input[name=rate]").attributes["value"] == "3600"
     assert (await save(inside, at + "/write", {**fields, "language": "mjml", "html": "<mjml"})).status_code == 422
     assert (await inside.client.get(inside.at("newsletters/99"))).status_code == 404
     await inside.post("/app/language", language="fr", back="/app/")

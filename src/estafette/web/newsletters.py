@@ -30,6 +30,8 @@ from estafette.web.report import Period
 PAGE: Final = 25
 MAX_DAYS: Final = 90
 MAX_TRIED: Final = 5
+MAX_FORECAST: Final = 20_000
+"""Subscribers up to which a page counts what would become of them; above, `estafette newsletter forecast` does."""
 MAX_FORM_BYTES: Final = 6_000_000
 OPEN: Final = (State.SCHEDULED, State.FREEZING, State.SENDING)
 LOCALES: Final = {"fr_FR": "Français", "en_US": "English"}
@@ -110,7 +112,8 @@ async def write(visit: Visit) -> Response:
         source_of(found), author=given("author", 320), author_name=given("author_name", 200), subject=given("subject", 500), html=html,
         text=given("text", MAX_TEXT_BYTES), locale=given("locale") if given("locale") in LOCALES else "",
     )  # fmt: skip
-    changed = replace(found, title=given("title", 100) or found.title, list_id=visit.number(given("list")), segment_id=visit.number(given("segment")))
+    changed = replace(found, title=given("title", 100) or found.title, list_id=visit.number(given("list")), segment_id=visit.number(given("segment")),
+                      rate_per_hour=visit.number(given("rate")))  # fmt: skip
     try:
         if given("language") in ("markdown", "mjml"):
             source = msgspec.structs.replace(source, html=await asyncio.to_thread(from_markdown if given("language") == "markdown" else from_mjml, html))
@@ -126,11 +129,16 @@ async def write(visit: Visit) -> Response:
 async def checks(visit: Visit) -> Response:
     """Everything that is to be said before it goes, and how it will look."""
     found = await _found(visit)
-    said = await NewsletterDesk(visit.store, visit.desk.clock).examine(found)
+    desk = NewsletterDesk(visit.store, visit.desk.clock)
+    said = await desk.examine(found)
+    goes_to = next((one for one in await _lists(visit) if one.id == found.list_id), None)
+    may_forecast = goes_to is not None and goes_to.subscribers <= MAX_FORECAST and not any(one.code == "segment_broken" for one in said)
+    forecast = await desk.forecast(found) if may_forecast and visit.query("forecast") == "1" else None
     formats = visit.formats
     lines = [(WEIGHTS[one.weight], FINDINGS[one.code],
               {name: formats.number(value) if isinstance(value, int) else value for name, value in one.values.items()}) for one in said]  # fmt: skip
-    return visit.page("checks.html", one=found, lines=lines, source=source_of(found), phone=visit.query("width") == "phone")
+    return visit.page("checks.html", one=found, lines=lines, source=source_of(found), phone=visit.query("width") == "phone",
+                      may_forecast=may_forecast, forecast=forecast)  # fmt: skip
 
 
 async def preview(visit: Visit) -> Response:
