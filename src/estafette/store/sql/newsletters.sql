@@ -36,9 +36,7 @@ SELECT address_key, name, properties FROM contact WHERE account_id = $1 AND addr
 SELECT m.address_key, MAX(e.at) FROM message m JOIN event e ON e.message_id = m.id
 WHERE m.account_id = $1 AND m.address_key IN {texts:$2} AND e.kind = $3 AND e.at >= $4 GROUP BY m.address_key
 -- name: submission_waiting
--- Whether a submission still has messages in the queue.
-SELECT 1 FROM queue WHERE submission_id = $1 LIMIT 1
--- name: submission_hold
-UPDATE queue SET due_at = $3 WHERE submission_id = $1 AND owner = 0 AND due_at < $3 AND due_at >= $2
+-- Whether a newsletter still has messages in the queue; they wait in bulk lanes only (index queue_bulk).
+SELECT 1 FROM queue WHERE submission_id = $1 AND lane >= 3 LIMIT 1
 -- name: submission_counts
 SELECT state, marks, COUNT(*) FROM message WHERE submission_id = $1 GROUP BY state, marks
