@@ -229,10 +229,10 @@ def main() -> int:
     parser.add_argument("--connections", nargs="+", type=int, default=list(CONNECTIONS))
     parser.add_argument("--dkim", choices=("on", "off", "both"), default="both")
     parser.add_argument("--peers", nargs="+", default=[], help="parts of names; default all")
-    parser.add_argument("--output", type=Path, help="default docs/benchmarks.md when the whole matrix is measured")
+    parser.add_argument("--output", type=Path, help="default docs/benchmarks/relay.md when the whole matrix is measured")
     given = parser.parse_args()
     is_whole = not given.quick and not given.peers and given.dkim == "both" and set(given.sizes) == set(SIZES) and set(given.connections) == set(CONNECTIONS)
-    output = given.output or (REPOSITORY / "docs" / "benchmarks.md" if is_whole else None)
+    output = given.output or (REPOSITORY / "docs" / "benchmarks" / "relay.md" if is_whole else None)
     if given.quick:
         given.rounds, given.sizes, given.connections, given.mails, given.seconds = 1, ["m10"], [20], min(given.mails, 2000), min(given.seconds, 10.0)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is ended on the way out
