@@ -1,6 +1,7 @@
 """T5: the wall clock of a running platform jumps by an hour, a day, and back to 1970: mail goes on, nothing expires early, nothing storms."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import pytest
 from tests.scenarios.conftest import World, small_world
 
 __all__ = ["small_world"]  # a fixture
-LIBRARY = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 JUMPS = {"an hour forward": 3600, "an hour back": -3600, "a day forward": 86_400, "a day back": -86_400, "back to 1970": -1_750_000_000, "and home": 0}
 
 
 @pytest.mark.timeout(300)
 async def test_a_clock_that_jumps_stops_nothing(small_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not LIBRARY.exists():
+    if LIBRARY is None:
+        assert not os.environ.get("CI"), "libfaketime is not installed, and .ci/run installs it"
         print("\n*** libfaketime is not installed: clock jumps are tested in simulated time only ***", file=sys.stderr)
         pytest.skip("libfaketime is not installed")
     offset = small_world.folder / "offset"
