@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import django
 import pytest
-from django.conf import settings
 from django.test import RequestFactory
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
@@ -20,6 +18,7 @@ from estafette.facts import EventView
 from estafette.model import Event, EventKind
 from estafette.nouns import WEBHOOK_TYPES, Parcel, Webhook
 from estafette.status.shown import message_uuid
+from tests.peers import django_settings
 
 NOW = 1_790_000_000 * SECOND_US
 ROOT = b"r" * 32
@@ -79,9 +78,7 @@ def test_the_feed_tells_everything_but_the_dialogue() -> None:
 @pytest.fixture(scope="module")
 def anymail() -> Iterator[Any]:
     """What django-anymail makes of a call: its tracking view with its own checks."""
-    if not settings.configured:
-        settings.configure(SECRET_KEY="x", ALLOWED_HOSTS=["testserver"], ANYMAIL={"WEBHOOK_SECRET": "me:secret"}, USE_TZ=True)
-        django.setup()
+    django_settings.configure()
     from anymail.signals import tracking
     from anymail.webhooks.mailjet import MailjetTrackingWebhookView
 

@@ -4,19 +4,16 @@ import email
 import email.policy
 from typing import Any
 
-import django
 import pytest
 from anymail.exceptions import AnymailAPIError
 from anymail.message import AnymailMessage, attach_inline_image
-from django.conf import settings
 from django.core.mail import get_connection
 
 from tests.clients.conftest import Ground
+from tests.peers import django_settings
 from tests.scenarios.platform import DOMAIN
 
-if not settings.configured:
-    settings.configure(DEFAULT_CHARSET="utf-8", EMAIL_BACKEND="anymail.backends.mailjet.EmailBackend", USE_TZ=True)
-    django.setup()
+django_settings.configure()
 
 
 def connection(ground: Ground, **changes: Any) -> Any:
