@@ -20,8 +20,7 @@ MAX_DAYS: Final = 90
 
 async def campaigns(visit: Visit) -> Response:
     """The list, newest first."""
-    text = visit.query("before", 20)
-    before = int(text) if text.isascii() and text.isdigit() else 0
+    before = visit.number(visit.query("before", 20))
     rows = await visit.store.screens.campaigns(visit.account_id, before, PAGE + 1)
     shown = rows[:PAGE]
     desk = FiguresDesk(visit.store, visit.account_id, visit.desk.config.tracking.opens)

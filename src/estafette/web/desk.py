@@ -131,8 +131,8 @@ class Visit:
         return values[0].strip()[:most] if values else ""
 
     def number(self, text: str) -> int:
-        """A number of a form or an address that people can change; 0 when it is none."""
-        return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else 0
+        """A number of a form or an address that people can change, below 2^63; 0 when it is none."""
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
 
     def query(self, name: str, most: int = 500) -> str:
         """A parameter of the address, "" when it is not there."""

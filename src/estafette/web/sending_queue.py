@@ -32,10 +32,10 @@ async def retry(visit: Visit) -> Response:
 
 async def resume(visit: Visit) -> Response:
     """Lift an order of the reputation guard, with a reason that is kept."""
-    number, reason = visit.given("id", 20), visit.given("reason", 300)
+    number, reason = visit.number(visit.given("id", 20)), visit.given("reason", 300)
     own = {order.id for order in await visit.store.guard.running(visit.account_id)}
-    if not reason or not number.isdigit() or int(number) not in own:
+    if not reason or number not in own:
         raise Refused(400)
-    await visit.store.guard.lift(int(number), visit.now, f"{visit.user_name}: {reason}")
-    await visit.note("guard.lift", number, reason)
+    await visit.store.guard.lift(number, visit.now, f"{visit.user_name}: {reason}")
+    await visit.note("guard.lift", str(number), reason)
     return visit.go(visit.url("queue"), "resumed")

@@ -49,8 +49,7 @@ async def _part(visit: Visit, tab: str, status: int = 200, problem: str = "", **
                   "types": WEBHOOK_TYPES,
                   "urls": {h.id: shown_url(h.url) for h in hooks}}  # fmt: skip
     elif tab == "audit":
-        text = visit.query("before", 20)
-        before = int(text) if text.isascii() and text.isdigit() else NEWEST
+        before = visit.number(visit.query("before", 20)) or NEWEST
         entries = await store.users.audit(account_id, before, AUDIT_PAGE + 1)
         shown |= {"entries": entries[:AUDIT_PAGE], "older": visit.url("settings/audit", before=entries[AUDIT_PAGE - 1].id) if len(entries) > AUDIT_PAGE else ""}
     tabs = [name for name, required in TABS.items() if visit.may(required)]
@@ -78,7 +77,7 @@ async def change_keys(visit: Visit) -> Response:
     key = visit.given("key", 64)
     if key not in {row.key for row in await visit.store.screens.keys(visit.account_id)}:
         raise Refused(404)
-    is_active = visit.given("order") == "on"
+    is_active = _is_on(visit)
     await visit.store.switch_key(key, is_active)
     await visit.note("key.on" if is_active else "key.off", key)
     return visit.go(visit.url("settings/keys"), "key_switched")
@@ -99,7 +98,7 @@ async def change_users(visit: Visit) -> Response:
         await visit.note("role.take", name)
         return visit.go(visit.url("settings/users"), "role_taken")
     role = next((r for r in Role if r.value == visit.given("role")), None)
-    if role is None or not may_give(own, role) or not name or not name.isprintable():
+    if order != "give" or role is None or not may_give(own, role) or not name or not name.isprintable():
         raise Refused(400)
     password = ""
     if lock is None:
@@ -119,10 +118,10 @@ async def change_webhooks(visit: Visit) -> Response:
     """Add or remove a webhook."""
     hooks = visit.store.webhooks
     if visit.given("order") == "remove":
-        number = visit.given("id", 20)
-        if not number.isdigit() or not await hooks.remove(visit.account_id, int(number)):
+        number = visit.number(visit.given("id", 20))
+        if not number or not await hooks.remove(visit.account_id, number):
             raise Refused(404)
-        await visit.note("webhook.remove", number)
+        await visit.note("webhook.remove", str(number))
         return visit.go(visit.url("settings/webhooks"), "webhook_deleted")
     kind, url = visit.given("type"), visit.given("url", 2000)
     if kind not in WEBHOOK_TYPES:
@@ -154,9 +153,18 @@ async def change_user(visit: Visit) -> Response:
     lock = await visit.store.users.lock(visit.given("name", MAX_NAME).lower())
     if lock is None or lock.user.id == visit.sign_in.user.id:
         raise Refused(400)
-    await visit.store.users.switch(lock.user.id, is_active=visit.given("order") == "on")
-    await visit.note("user.on" if visit.given("order") == "on" else "user.off", lock.user.name)
+    is_active = _is_on(visit)
+    await visit.store.users.switch(lock.user.id, is_active=is_active)
+    await visit.note("user.on" if is_active else "user.off", lock.user.name)
     return visit.go(f"{ROOT}/users")
+
+
+def _is_on(visit: Visit) -> bool:
+    """What a switch is put to; an order that nobody knows changes nothing."""
+    order = visit.given("order")
+    if order not in ("on", "off"):
+        raise Refused(400)
+    return order == "on"
 
 
 def shown_url(url: str) -> str:
