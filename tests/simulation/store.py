@@ -9,12 +9,13 @@ import contextlib
 import json
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from estafette.store import migrate, queries
 from estafette.store.batch import Unavailable
+from estafette.store.days import Day
 from estafette.store.seam import StoreFault
 from estafette.store.unit import MakeUnit, Many, Statement
 from tests.simulation.loop import START_US, Process, SimulatedLoop
@@ -173,6 +174,10 @@ class SimulatedDriver:
     async def read(self, make_unit: MakeUnit[T]) -> T:
         await self._wait()
         return self._disk.run(make_unit, is_write=False, is_synced=False)
+
+    async def keep_days(self, wanted: Sequence[Day], contents_before: int, history_before: int) -> tuple[int, int]:
+        """As SQLite, which is what runs here."""
+        return 0, 0
 
     async def close(self) -> None:
         """Nothing to let go of."""

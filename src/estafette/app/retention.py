@@ -1,14 +1,17 @@
 """Takes away what is older than an account wants kept: contents first, messages with their events much later. Counters and blocks stay.
 
-One worker does it, once an hour, in small transactions with a breath between them, so that no mail waits for it.
+One worker does it, once an hour, in small transactions with a breath between them, so that no mail waits for it. On PostgreSQL the days that are
+past for every account go as a whole first, and the next days' partitions are made (store/days.py).
 """
 
 import asyncio
 from typing import Final
 
 from estafette import maillog
-from estafette.clock import DAY_US, SECOND_US, Clock
+from estafette.accept.ids import first_id_at
+from estafette.clock import DAY_US, SECOND_US, Clock, to_iso
 from estafette.config import Retention
+from estafette.store.days import Day
 from estafette.store.privacy import AccountPolicy
 from estafette.store.seam import Store
 
@@ -18,13 +21,18 @@ BATCH: Final = 200
 BREATH_S: Final = 0.05
 MAX_BATCHES: Final = 2000
 """Of one account and round: what is left waits for the next hour."""
+DAYS_AHEAD: Final = 7
+"""So long mail finds its day's partition when nobody sweeps."""
 
 
 async def sweep(store: Store, clock: Clock, defaults: Retention) -> tuple[int, int]:
     """One round over all accounts: (contents, messages) that were deleted."""
     contents = messages = 0
-    for account in await store.accounts():
-        policy = await store.privacy.policy(account.id)
+    accounts = await store.accounts()
+    policies = {account.id: await store.privacy.policy(account.id) for account in accounts}
+    await _days_of_the_table(store, clock.now_us(), list(policies.values()), defaults)
+    for account in accounts:
+        policy = policies[account.id]
         before = clock.now_us() - _days(policy.content_days, defaults.content_days) * DAY_US
         after = 0
         for _ in range(MAX_BATCHES):
@@ -47,6 +55,19 @@ async def _history(store: Store, clock: Clock, account_id: int, policy: AccountP
             break
         await asyncio.sleep(BREATH_S)
     return gone
+
+
+async def _days_of_the_table(store: Store, now: int, policies: list[AccountPolicy], defaults: Retention) -> None:
+    longest_content = max([defaults.content_days, *(p.content_days for p in policies if p.content_days is not None)])
+    longest_history = max([defaults.event_days, *(p.event_days for p in policies if p.event_days is not None)])
+    today = now - now % DAY_US
+    wanted = [calendar_day(today + n * DAY_US) for n in range(-1, DAYS_AHEAD + 1)]
+    await store.privacy.keep_days(wanted, first_id_at(now - longest_content * DAY_US), first_id_at(now - longest_history * DAY_US))
+
+
+def calendar_day(midnight_us: int) -> Day:
+    """The ids of the day (UTC) that begins then."""
+    return Day(to_iso(midnight_us)[:10].replace("-", ""), first_id_at(midnight_us), first_id_at(midnight_us + DAY_US))
 
 
 def _days(own: int | None, default: int) -> int:

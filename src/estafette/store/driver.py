@@ -1,7 +1,9 @@
 """What a database must offer to the verbs: `sqlite.py` and `postgres.py` do."""
 
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
+from estafette.store.days import Day
 from estafette.store.unit import MakeUnit
 
 T = TypeVar("T")
@@ -15,4 +17,5 @@ class Driver(Protocol):
 
     async def write(self, make_unit: MakeUnit[T], *, is_synced: bool = True) -> T: ...
     async def read(self, make_unit: MakeUnit[T]) -> T: ...
+    async def keep_days(self, days: Sequence[Day], contents_before: int, history_before: int) -> tuple[int, int]: ...
     async def close(self) -> None: ...

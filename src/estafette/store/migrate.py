@@ -25,7 +25,7 @@ class MigrationError(Exception):
 
 
 def load(dialect: str) -> list[Migration]:
-    """All migrations in order, their statements made for `dialect`."""
+    """All migrations in order, their statements made for `dialect`. A semicolon ends a statement, `\\;` stands for itself (in a procedure)."""
     found = []
     for file in resources.files("estafette.store").joinpath("migrations").iterdir():
         named = re.fullmatch(r"(\d{4})_([a-z0-9_]+)\.sql", file.name)
@@ -59,4 +59,4 @@ def _statements(text: str, dialect: str) -> list[str]:
     sql = "\n".join(lines)
     if dialect == "sqlite":
         sql = sql.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY").replace("BYTEA", "BLOB")
-    return [s.strip() for s in sql.split(";") if s.strip()]
+    return [s.strip().replace("\\;", ";") for s in re.split(r"(?<!\\);", sql) if s.strip()]

@@ -6,13 +6,15 @@ concurrent one (serialisation, deadlock, a key that the other wrote first) runs 
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 import asyncpg
 
-from estafette.store import migrate, queries
+from estafette.store import days, migrate, queries
 from estafette.store.batch import Unavailable
+from estafette.store.days import Day
 from estafette.store.seam import StoreFault
 from estafette.store.unit import MakeUnit, Many, Statement
 
@@ -24,6 +26,17 @@ MIGRATION_LOCK = 0x65737461  # "esta": one process migrates at a time
 COMMAND_TIMEOUT_S = 60.0
 SILENT_S = 5
 """So long a process may say nothing within a transaction; then PostgreSQL ends it: one that is stopped or cut off keeps no row locked for the others."""
+
+PARTITIONS = r"""
+SELECT name, (part).b[1], (part).b[2] FROM (
+  SELECT c.relname AS name, regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''?(\d+)''?\) TO \(''?(\d+)''?\)') AS b
+  FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = to_regclass($1)) part WHERE b IS NOT NULL"""
+"""The days of a table: name, first id, end. The partition of what was there before, and the rest, have no two numbers."""
+STILL_NEEDED = {
+    "content": "SELECT EXISTS (SELECT 1 FROM queue WHERE submission_id >= $1 AND submission_id < $2)",
+    "event": "SELECT EXISTS (SELECT 1 FROM message WHERE id >= $1 AND id < $2)",
+}
+"""Whether a day must stay although it is past."""
 
 _AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.UniqueViolationError)
 _FULL = (asyncpg.DiskFullError, asyncpg.OutOfMemoryError)
@@ -93,6 +106,26 @@ class PostgresDriver:
         except _FAULTS as error:
             raise _fault(error) from error
 
+    async def keep_days(self, wanted: Sequence[Day], contents_before: int, history_before: int) -> tuple[int, int]:
+        """Make the partitions of the `wanted` days that are missing, and drop the days that are past and that nothing waits for: contents of ids before
+        `contents_before`, events before `history_before` of which no message is left. Returns (made, dropped).
+
+        Each is a transaction of its own that waits for a lock a second at most: what does not get it is done in the next round.
+        """
+        made = dropped = 0
+        try:
+            async with self._pool.acquire() as connection:
+                for table, before in (("content", contents_before), ("event", history_before)):
+                    bounds = [(name, int(first), int(end)) for name, first, end in await connection.fetch(PARTITIONS, table)]
+                    for day in days.missing(table, (name for name, _, _ in bounds), wanted):
+                        made += await _within_a_second(connection, days.creation(table, day))
+                    for day in days.past(table, bounds, before):
+                        if not await connection.fetchval(STILL_NEEDED[table], day.first, day.end):
+                            dropped += await _within_a_second(connection, [f"DROP TABLE {days.partition(table, day)}"])
+        except _FAULTS as error:
+            raise _fault(error) from error
+        return made, dropped
+
     async def close(self) -> None:
         """Let running units end, then disconnect."""
         try:
@@ -122,6 +155,17 @@ class PostgresDriver:
                 await connection.executemany(sql, statement.rows)
             return None
         return [tuple(row) for row in await connection.fetch(sql, *statement.params)]
+
+
+async def _within_a_second(connection: Any, statements: list[str]) -> bool:
+    try:
+        async with connection.transaction():
+            await connection.execute("SET LOCAL lock_timeout = '1s'")
+            for statement in statements:
+                await connection.execute(statement)
+    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.DuplicateTableError):  # the last: another worker was quicker
+        return False
+    return True
 
 
 def _options(url: str) -> dict[str, Any]:

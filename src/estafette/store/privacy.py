@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from estafette.store.days import Day
 from estafette.store.driver import Driver
 from estafette.store.unit import Many, Rows, Unit
 
@@ -98,6 +99,11 @@ class Privacy:
     async def drop_contents(self, account_id: int, before: int, after: int, limit: int) -> tuple[int, int]:
         """Delete the contents of finished submissions that were accepted earlier; returns (how many, the last one's id to go on after)."""
         return await self._driver.write(lambda: _drop_contents(account_id, before, after, limit), is_synced=False)
+
+    async def keep_days(self, wanted: Sequence[Day], contents_before: int, history_before: int) -> tuple[int, int]:
+        """On PostgreSQL: make the partitions of the `wanted` days, drop those whose contents (events) nobody wants kept from ids before the given ones.
+        Returns (made, dropped)."""
+        return await self._driver.keep_days(wanted, contents_before, history_before)
 
     async def drop_history(self, account_id: int, before: int, limit: int) -> int:
         """Delete the oldest finished submissions that were accepted earlier, with their messages and events; returns how many messages. Counters stay."""

@@ -18,13 +18,14 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from estafette.store import migrate, queries
 from estafette.store.batch import Unavailable
+from estafette.store.days import Day
 from estafette.store.seam import StoreFault
 from estafette.store.unit import MakeUnit, Many, Statement
 
@@ -90,6 +91,10 @@ class SqliteDriver:
         """One unit on a reader connection: a consistent snapshot, never waiting for the writer."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, self._read, make_unit)
+
+    async def keep_days(self, wanted: Sequence[Day], contents_before: int, history_before: int) -> tuple[int, int]:
+        """SQLite has no partitions: (0, 0)."""
+        return 0, 0
 
     async def close(self) -> None:
         """Run what is waiting, then close."""

@@ -33,8 +33,11 @@ WHERE s.list_id = $1 AND s.contact_id > $2 AND s.is_unsubscribed = 0 AND c.is_ex
 SELECT address_key, name, properties FROM contact WHERE account_id = $1 AND address_key IN {texts:$2}
 -- name: last_visits
 -- When people last opened or clicked, of those who did since.
-SELECT m.address_key, MAX(e.at) FROM message m JOIN event e ON e.message_id = m.id
-WHERE m.account_id = $1 AND m.address_key IN {texts:$2} AND e.kind = $3 AND e.at >= $4 GROUP BY m.address_key
+-- (The events are asked for message by message, never joined: PostgreSQL could choose to read every day's partition.)
+SELECT v.address_key, MAX(v.at) FROM (
+    SELECT m.address_key, (SELECT MAX(e.at) FROM event e WHERE e.message_id = m.id AND e.kind = $3 AND e.at >= $4) AS at
+    FROM message m WHERE m.account_id = $1 AND m.address_key IN {texts:$2}) v
+WHERE v.at IS NOT NULL GROUP BY v.address_key
 -- name: submission_waiting
 -- Whether a newsletter still has messages in the queue; they wait in bulk lanes only (index queue_bulk).
 SELECT 1 FROM queue WHERE submission_id = $1 AND lane >= 3 LIMIT 1

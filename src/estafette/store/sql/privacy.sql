@@ -30,8 +30,8 @@ SELECT id, kind, value, reason, at FROM revocation WHERE account_id = $1 AND lif
 UPDATE revocation SET lifted_at = $3 WHERE account_id = $1 AND id = $2 AND lifted_at IS NULL RETURNING id
 -- name: contents_past
 -- Contents of an account that nobody will send any more, oldest first.
-SELECT s.id FROM submission s JOIN content c ON c.submission_id = s.id
-WHERE s.account_id = $1 AND s.id > $2 AND s.accepted_at < $3
+SELECT s.id FROM submission s
+WHERE s.account_id = $1 AND s.id > $2 AND s.accepted_at < $3 AND (SELECT count(*) FROM content c WHERE c.submission_id = s.id) = 1
   AND NOT EXISTS (SELECT 1 FROM queue q JOIN message m ON m.id = q.message_id WHERE m.submission_id = s.id)
 ORDER BY s.id LIMIT $4
 -- name: content_drop

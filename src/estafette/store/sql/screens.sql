@@ -52,8 +52,11 @@ WHERE e.message_id = $2 AND e.message_id <> $1 AND e.kind = 'accepted'
 ORDER BY 1
 -- name: address_causes
 SELECT DISTINCT cause FROM block WHERE account_id = $1 AND address_key = $2 AND lifted_at IS NULL AND (until IS NULL OR until > $3)
--- name: newest_event_of
+-- name: newest_event_of (sqlite)
 SELECT COALESCE(max(id), 0) FROM event WHERE account_id = $1
+-- name: newest_event_of (postgres)
+-- By the order of its index (account, transaction, id): the largest number would have to be looked for among all of the account's events.
+SELECT COALESCE((SELECT id FROM event WHERE account_id = $1 ORDER BY xact DESC, id DESC LIMIT 1), 0)
 -- name: campaign_rows
 SELECT c.id, c.name, c.created_at,
        COALESCE((SELECT s.subject FROM submission s WHERE s.campaign_id = c.id AND s.campaign_id <> 0 ORDER BY s.id DESC LIMIT 1), ''),

@@ -1,0 +1,21 @@
+-- PostgreSQL: what grows and is only ever added to (contents, events) is partitioned by the day of the message's id (store/days.py,
+-- docs/decisions/0051). The rows that are there already stay together in one partition; what fits no day waits in the rest.
+-- SQLite keeps one table: it has no partitions.
+--pg ALTER TABLE content RENAME TO content_before;
+--pg ALTER INDEX content_pkey RENAME TO content_before_pkey;
+--pg CREATE TABLE content (LIKE content_before INCLUDING DEFAULTS INCLUDING CONSTRAINTS, PRIMARY KEY (submission_id)) PARTITION BY RANGE (submission_id);
+--pg CREATE TABLE content_rest PARTITION OF content DEFAULT;
+--pg ALTER TABLE event RENAME TO event_before;
+--pg ALTER TABLE event_before DROP CONSTRAINT event_pkey, ADD CONSTRAINT event_before_pkey PRIMARY KEY (message_id, id);
+--pg DROP INDEX event_message, event_order, event_account, event_happening;
+--pg CREATE TABLE event (LIKE event_before INCLUDING DEFAULTS INCLUDING CONSTRAINTS, PRIMARY KEY (message_id, id)) PARTITION BY RANGE (message_id);
+--pg CREATE TABLE event_rest PARTITION OF event DEFAULT;
+--pg CREATE INDEX event_order ON event (xact, id);
+--pg CREATE INDEX event_account ON event (account_id, xact, id);
+--pg CREATE INDEX event_happening ON event (account_id, at) WHERE kind IN ('opened', 'clicked', 'hard_bounced', 'soft_bounced');
+-- The bound of the first partition is the end of the last day that has rows, or of 2025: a value that only a procedure can put there.
+--pg DO 'DECLARE bound BIGINT\; BEGIN
+--pg     SELECT (greatest(COALESCE((SELECT max(submission_id) FROM content_before), 0), COALESCE((SELECT max(message_id) FROM event_before), 0)) / 353894400000 + 1) * 353894400000 INTO bound\;
+--pg     EXECUTE format(''ALTER TABLE content ATTACH PARTITION content_before FOR VALUES FROM (MINVALUE) TO (%s)'', bound)\;
+--pg     EXECUTE format(''ALTER TABLE event ATTACH PARTITION event_before FOR VALUES FROM (MINVALUE) TO (%s)'', bound)\;
+--pg END';
