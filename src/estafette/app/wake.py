@@ -1,4 +1,7 @@
-"""Wake-up hints between the workers of one machine: a datagram that says "something was queued". Lost hints cost one poll, nothing else."""
+"""Wake-up hints between the workers of one machine: a datagram that says "something was queued". Lost hints cost one poll, nothing else.
+
+Other machines are told by whoever is `also` to be rung (store/wire.py).
+"""
 
 import asyncio
 import contextlib
@@ -15,10 +18,12 @@ class Bell:
     """The hints of one worker: its own socket in `folder`, and the others' to ring at."""
 
     def __init__(self, folder: Path, index: int, workers: int) -> None:
+        self.machine = f"{socket.gethostname()}/{folder.name}"
         self._own = folder / str(index)
         self._others = [str(folder / str(other)) for other in range(workers) if other != index]
         self._socket: socket.socket | None = None
         self._is_rung = False
+        self.also: Callable[[], None] | None = None
 
     def listen(self, hear: Callable[[], None]) -> None:
         """Call `hear` at every hint of another worker."""
@@ -37,6 +42,8 @@ class Bell:
 
     def ring(self) -> None:
         """Tell the others, once for all that happens within `PAUSE_S`."""
+        if self.also is not None:
+            self.also()
         if self._others and not self._is_rung and self._socket is not None:
             self._is_rung = True
             asyncio.get_running_loop().call_later(PAUSE_S, self._ring)
@@ -55,3 +62,19 @@ class Bell:
             self._socket.close()
             self._socket = None
             self._own.unlink(missing_ok=True)
+
+
+def other_machines(url: str, bell: Bell, hear: Callable[[], None]) -> asyncio.Task[None]:
+    """Pass hints to and from the workers of other machines for as long as the task runs, where the database can."""
+    return asyncio.create_task(_pass_on(url, bell, hear))
+
+
+async def _pass_on(url: str, bell: Bell, hear: Callable[[], None]) -> None:
+    if url.startswith("sqlite:"):
+        return  # one file, one machine
+    from estafette.store import wire  # asyncpg is an extra
+
+    if wire.can_listen(url):
+        line = wire.Wire(url, bell.machine, hear)
+        bell.also = line.ring
+        await line.run()

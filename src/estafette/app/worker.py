@@ -34,7 +34,7 @@ from estafette.api.app import make_app
 from estafette.app.beside import Beside
 from estafette.app.ringer import Ringer
 from estafette.app.sockets import BACKLOG, Listener
-from estafette.app.wake import Bell
+from estafette.app.wake import Bell, other_machines
 from estafette.clock import SECOND_US, Clock, SystemClock
 from estafette.config import Config
 from estafette.deliver.attempt import Sending
@@ -139,7 +139,9 @@ async def _work(config: Config, post: Post, clock: Clock, store: Store, stopping
     book = GuardBook(store)
     await book.refresh()
     doors = await _doors(config, post, clock, store, me, engine, bell, keyring, ids, book)
-    bell.listen(engine.hear if engine is not None else _nothing)
+    hear = engine.hear if engine is not None else _nothing
+    bell.listen(hear)
+    telling = other_machines(config.database.url, bell, hear)
     beside = await Beside.start(config, clock, store, me.id, book, ids.next, engine.wake if engine is not None else bell.ring)
     working = asyncio.create_task(engine.run() if engine is not None else _stay_alive(store, clock, me, config.server.lease_s, logs))
     gc.freeze()  # the code and what was built at the start are looked at no more
@@ -165,6 +167,7 @@ async def _work(config: Config, post: Post, clock: Clock, store: Store, stopping
         maillog.fault("worker", name, lost)
         code = LEASE_LOST
     bell.close()
+    telling.cancel()
     await store.retire(me.id, clock.now_us(), engine.flights.flights() if engine is not None else ())
     logs.forget(me.id)
     signers.shutdown(wait=False)

@@ -43,7 +43,7 @@ _FULL = (asyncpg.DiskFullError, asyncpg.OutOfMemoryError)
 _READ_ONLY = (asyncpg.ReadOnlySQLTransactionError, asyncpg.InsufficientPrivilegeError)
 _ITEMS_OWN = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 """What is wrong with one item of a batch; everything else is the database's trouble."""
-_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError, TimeoutError)
+FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError, TimeoutError)
 
 
 class PostgresDriver:
@@ -60,8 +60,8 @@ class PostgresDriver:
     async def open(cls, url: str, now_us: int, connections: int = 8) -> "PostgresDriver":
         """Connect, migrate under an advisory lock, and return a driver."""
         try:
-            pool = await asyncpg.create_pool(**_options(url), min_size=1, max_size=connections, command_timeout=COMMAND_TIMEOUT_S)
-        except _FAULTS as error:
+            pool = await asyncpg.create_pool(**connection_options(url), min_size=1, max_size=connections, command_timeout=COMMAND_TIMEOUT_S)
+        except FAULTS as error:
             raise _fault(error) from error
         try:
             async with pool.acquire() as connection:
@@ -76,7 +76,7 @@ class PostgresDriver:
                         await connection.execute("INSERT INTO migration VALUES ($1, $2, $3, $4)", step.number, step.name, step.sha256, now_us)
         except BaseException as error:
             pool.terminate()
-            if isinstance(error, _FAULTS):
+            if isinstance(error, FAULTS):
                 raise _fault(error) from error
             raise
         return cls(pool)
@@ -94,7 +94,7 @@ class PostgresDriver:
             except _AGAIN as error:
                 if attempt == ATTEMPTS:
                     raise StoreFault(f"PostgreSQL: {error}") from error
-            except _FAULTS as error:
+            except FAULTS as error:
                 raise _fault(error) from error
         raise AssertionError("unreachable")
 
@@ -103,7 +103,7 @@ class PostgresDriver:
         try:
             async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
                 return await self._run(connection, make_unit)
-        except _FAULTS as error:
+        except FAULTS as error:
             raise _fault(error) from error
 
     async def keep_days(self, wanted: Sequence[Day], contents_before: int, history_before: int) -> tuple[int, int]:
@@ -122,7 +122,7 @@ class PostgresDriver:
                     for day in days.past(table, bounds, before):
                         if not await connection.fetchval(STILL_NEEDED[table], day.first, day.end):
                             dropped += await _within_a_second(connection, [f"DROP TABLE {days.partition(table, day)}"])
-        except _FAULTS as error:
+        except FAULTS as error:
             raise _fault(error) from error
         return made, dropped
 
@@ -168,7 +168,7 @@ async def _within_a_second(connection: Any, statements: list[str]) -> bool:
     return True
 
 
-def _options(url: str) -> dict[str, Any]:
+def connection_options(url: str) -> dict[str, Any]:
     """Arguments of asyncpg for a URL. What it does not know itself it would send to the server as a setting of the session."""
     address, _, query = url.partition("?")
     pairs = dict(parse_qsl(query))
