@@ -104,10 +104,70 @@ class ContactChange:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """How a change came about; kept with every subscription that it touches."""
+    """How a change came about; kept with every subscription that it touches, and as a proof (`ConsentAct`)."""
 
     source: str
     evidence: str = ""
+    ip: str = ""  # of the person, as the privacy settings let it be kept
+    words: str = ""  # that were agreed to
+    reason: str = ""  # why somebody left
+
+
+class Act(StrEnum):
+    """What was done about a person's place on a list."""
+
+    ASKED = "asked"  # an address was given, and is to be confirmed
+    CONFIRMED = "confirmed"  # by the owner of the address
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"  # of all lists when the list is 0
+    REMOVED = "removed"  # taken off the list
+    EXCLUDED = "excluded"  # from the campaigns of all lists
+    INCLUDED = "included"  # again
+    PAUSED = "paused"  # no mailings until a day; the day stands in the evidence
+    RESUMED = "resumed"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentAct:
+    """A proof: rows of them are added, never changed, and go with the person."""
+
+    id: int
+    account_id: int
+    contact_id: int
+    list_id: int  # 0 = about all lists of the account
+    act: Act
+    trace: Trace
+    at: int
+    list_name: str = ""  # as it is called now; "" = gone, or about all
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a contact stands towards the account's lists as a whole."""
+
+    is_opt_in_pending: bool = False  # a subscription waits to be confirmed
+    unsubscribed_at: int | None = None  # the newest of what holds now: of one list, or of all
+    unsubscribed_by: str = ""  # by which way that was: link, api, dashboard, ...
+
+
+@dataclass(frozen=True, slots=True)
+class OptIn:
+    """A subscription that waits for the second word of the person. No contact is made of it before."""
+
+    id: int  # 0 = not yet in the store
+    account_id: int
+    list_id: int
+    form_id: int  # 0 = by none
+    address: str
+    address_key: str
+    name: str
+    properties: dict[int, PropertyValue]  # by ContactProperty.id
+    language: str
+    ip: str
+    words: str
+    asked_at: int
+    expires_at: int
+    confirmed_at: int | None = None
 
 
 class JobStatus(StrEnum):

@@ -1,7 +1,8 @@
 """Shelf: contacts, their properties, lists, subscriptions, and segments. What belongs to another account is as unknown as what does not exist.
 
 `apply` is the one way in which contacts and subscriptions change: name, exclusion, properties and places on lists are one write, for one
-contact or for many, and `ContactList.subscribers` stays exact because the lists are locked first (docs/decisions/0033).
+contact or for many, with a proof for each place that changed (`proofs.prove`); `ContactList.subscribers` stays exact because the lists are locked
+first (docs/decisions/0033).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from estafette.audience import (
+    Act,
     Contact,
     ContactChange,
     ContactList,
@@ -23,6 +25,7 @@ from estafette.audience import (
     Trace,
 )
 from estafette.store.driver import Driver
+from estafette.store.proofs import forget, moves, prove
 from estafette.store.unit import Many, Row, Rows, Unit
 
 SUBSCRIBING: Final = {
@@ -181,27 +184,33 @@ def apply(account_id: int, changes: Sequence[ContactChange], lists: Mapping[int,
     keys = list(wanted)
     known = {row[3]: _contact(row) for row in (yield Rows("contacts_among", (account_id, keys)))}
     fresh, changed = [], []
+    turned = {key: change.is_excluded for key, change in wanted.items()
+              if change.is_excluded is not None and change.is_excluded != (key in known and known[key].is_excluded)}  # fmt: skip
     for key, change in wanted.items():
-        before = known.get(key)
-        if before is None:
+        one = known.get(key)
+        if one is None:
             properties = {number: value for number, value in change.properties.items() if value is not None}
             excluded_at = now if change.is_excluded else None
             fresh.append((account_id, change.address, key, change.name or "", int(bool(change.is_excluded)), excluded_at, _written(properties), now))
-        elif (after := _changed(before, change, keeps_known, now)) is not None:
+        elif (after := _changed(one, change, keeps_known, now)) is not None:
             changed.append(after)
     yield Many("contact_put", fresh)
     yield Many("contact_set", changed)
     ids = {key: number for number, key in (yield Rows("contact_ids", (account_id, keys)))}
     numbers = list(ids.values())
+    acts = [(0, ids[key], Act.EXCLUDED if is_excluded else Act.INCLUDED) for key, is_excluded in turned.items()]
     for list_id, action in sorted(lists.items()):
-        before_count = (yield Rows("list_count_among", (list_id, numbers)))[0][0]
+        before = {row[0]: bool(row[1]) for row in (yield Rows("subscription_states", (list_id, numbers)))}
+        moved, grown = moves(action, before, numbers)
+        touched = [number for number, _ in moved]
         if action is ListAction.REMOVE:
-            yield Many("subscription_remove", [(list_id, number) for number in numbers])
+            yield Many("subscription_remove", [(list_id, number) for number in touched])
         else:
-            yield Many(SUBSCRIBING[action], [(list_id, number, now, trace.source, trace.evidence) for number in numbers])
-        after_count = (yield Rows("list_count_among", (list_id, numbers)))[0][0]
-        if after_count != before_count:
-            yield Many("list_count_add", [(list_id, after_count - before_count)])
+            yield Many(SUBSCRIBING[action], [(list_id, number, now, trace.source, trace.evidence) for number in touched])
+        if grown:
+            yield Many("list_count_add", [(list_id, grown)])
+        acts += [(list_id, number, act) for number, act in moved]
+    yield from prove(account_id, acts, trace, now)
     return ids
 
 
@@ -254,6 +263,7 @@ def _erase(account_id: int, contact_id: int, alias: str, now: int) -> Unit[bool]
         return False
     yield Many("contact_leave_count", [(contact_id,)])
     yield Many("contact_leave", [(contact_id,)])
+    yield from forget(account_id, contact_id, rows[0][3])
     yield Many("contact_messages_erase", [(account_id, rows[0][3], alias)])
     yield Rows("contact_erase", (account_id, contact_id, alias, now))
     return True

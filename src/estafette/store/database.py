@@ -29,6 +29,7 @@ from estafette.model import (
 from estafette.store import accounts, feedback, mail_in, mail_out, people, workers
 from estafette.store.batch import Batcher
 from estafette.store.campaigns import Campaigns
+from estafette.store.consents import Consents
 from estafette.store.contact_jobs import ContactJobs
 from estafette.store.contacts import Contacts
 from estafette.store.driver import Driver
@@ -72,6 +73,7 @@ class Database:
         self.identities = Identities(driver)
         self.campaigns = Campaigns(driver)
         self.contacts = Contacts(driver)
+        self.consents = Consents(driver)
         self.contact_jobs = ContactJobs(driver)
         self.privacy = Privacy(driver)
         self.holds = Holds(driver, policy)

@@ -45,6 +45,7 @@ from estafette.store.templates import Templates
 from estafette.store.tls import Tls
 
 if TYPE_CHECKING:
+    from estafette.store.consents import Consents
     from estafette.store.exports import Exports
     from estafette.store.guard import Guard
     from estafette.store.holds import Holds  # which asks the Policy below
@@ -176,6 +177,7 @@ class Store(Protocol):
     parsing: Parsing
     contacts: Contacts
     contact_jobs: ContactJobs
+    consents: "Consents"  # proofs, and what waits to be confirmed
     privacy: Privacy
     newsletters: "Newsletters"
     statistics: "Statistics"  # counters, and those who follow the event table

@@ -9,10 +9,12 @@ from estafette.mail.address import AddressError, parse
 from estafette.newsletters.contact_values import WrongValue, read_values, shown_value
 from estafette.views import Choice
 from estafette.web.desk import MAX_FORM_BYTES, NOT_FOUND, Refused, Visit
+from estafette.web.proofs import ACTS, REASONS, WAYS
 
 PAGE: Final = 50
 PLACES: Final = 200
 SHOWN_MESSAGES: Final = 10
+SHOWN_ACTS: Final = 50
 ACTIONS: Final = {"subscribe": ListAction.ADD_FORCE, "unsubscribe": ListAction.UNSUBSCRIBE, "remove": ListAction.REMOVE}
 
 
@@ -45,9 +47,14 @@ async def _one(visit: Visit, found: Contact, status: int = 200, problem: str = "
     there = {place.subscription.list_id for place in places}
     others = [one for one in await shelf.lists(visit.account_id) if one.deleted_at is None and one.id not in there]
     log = await visit.store.screens.log(visit.account_id, Choice(recipient_key=found.address_key), limit=SHOWN_MESSAGES)
+    before = visit.number(visit.query("before", 20)) or 2**62
+    acts = await visit.store.consents.acts(visit.account_id, found.id, before=before, limit=SHOWN_ACTS + 1)
+    waiting = await visit.store.consents.waiting(visit.account_id, address_key=found.address_key, now=visit.now, limit=PLACES)
     blocks = await visit.store.screens.blocks(visit.account_id, visit.now, text=found.address_key, limit=5)
     return visit.page(
-        "contact.html", status, one=found, places=places, values=values, others=others, log=log, problem=problem,
+        "contact.html", status, one=found, places=places, values=values, others=others, log=log, problem=problem, acts=acts[:SHOWN_ACTS],
+        more=visit.url(f"contacts/{found.id}", before=acts[SHOWN_ACTS - 1].id) if len(acts) > SHOWN_ACTS else "", waiting=waiting,
+        act_words=ACTS, way_words=WAYS, reason_words=REASONS,
         is_blocked=any(block.address_key == found.address_key for block in blocks),
     )  # fmt: skip
 

@@ -73,8 +73,8 @@ UPDATE contact_list SET name = $3, deleted_at = $4 WHERE account_id = $1 AND id 
 -- name: list_lock
 -- Nobody else changes the subscriptions of this list until the end of the transaction: `subscribers` stays exact.
 UPDATE contact_list SET subscribers = subscribers WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL RETURNING id
--- name: list_count_among
-SELECT count(*) FROM subscription WHERE list_id = $1 AND is_unsubscribed = 0 AND contact_id IN {ints:$2}
+-- name: subscription_states
+SELECT contact_id, is_unsubscribed FROM subscription WHERE list_id = $1 AND contact_id IN {ints:$2}
 -- name: list_count_add
 UPDATE contact_list SET subscribers = subscribers + $2 WHERE id = $1
 -- name: subscription_force
