@@ -26,9 +26,10 @@ class Cluster:
     port: int
     process: subprocess.Popen[bytes]
     directory: Path
+    address: str = "127.0.0.1"
 
     def dsn(self, database: str = "postgres") -> str:
-        return f"postgresql://estafette@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://estafette@{self.address}:{self.port}/{database}"
 
     def stop(self) -> None:
         """Fast shutdown, which does not wait for clients; immediate when that takes too long. The data is thrown away either way."""
@@ -42,7 +43,7 @@ class Cluster:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def start_cluster() -> Cluster:
+def start_cluster(address: str = "127.0.0.1") -> Cluster:
     """initdb and start on a free loopback port with fsync on, in a folder of its own (pytest keeps its folders closed to other users).
     PostgreSQL refuses to run as root: user `postgres` does it then."""
     binaries = find_binaries()
@@ -57,16 +58,19 @@ def start_cluster() -> Cluster:
     data = directory / "data"
     subprocess.run([*as_user, binaries / "initdb", "-D", data, "-U", "estafette", "-A", "trust", "-E", "UTF8", "--no-locale"],
                    check=True, capture_output=True, cwd=directory)
+    if address != "127.0.0.1":
+        with (data / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {address}/24 trust\n")
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [*as_user, binaries / "postgres", "-D", data, "-c", "listen_addresses=127.0.0.1", "-p", str(port), "-k", str(directory), "-c", "max_connections=100"],
+        [*as_user, binaries / "postgres", "-D", data, "-c", f"listen_addresses={address}", "-p", str(port), "-k", str(directory), "-c", "max_connections=100"],
         cwd=directory, stdout=subprocess.DEVNULL, stderr=(directory / "log").open("wb"))
     for _ in range(200):
-        ready = subprocess.run([binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-U", "estafette"], capture_output=True)
+        ready = subprocess.run([binaries / "pg_isready", "-h", address, "-p", str(port), "-U", "estafette"], capture_output=True)
         if ready.returncode == 0:
-            return Cluster(port, process, directory)
+            return Cluster(port, process, directory, address)
         if process.poll() is not None:
             break
         time.sleep(0.05)

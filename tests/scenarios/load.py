@@ -84,12 +84,12 @@ def send_many(platform: Platform, recipients: Sequence[str], fields: str = "", a
 
 
 @asynccontextmanager
-async def site_servers(dns: DnsServer, port: int, count: int, arrivals: Arrivals, first: int = 1) -> AsyncIterator[dict[str, MxServer]]:
-    """So many domains with one MX each, on addresses of their own (127.0.1.x) and the port that all MX of a world have."""
+async def site_servers(dns: DnsServer, port: int, count: int, arrivals: Arrivals, first: int = 1, net: str = "127.0.1") -> AsyncIterator[dict[str, MxServer]]:
+    """So many domains with one MX each, on addresses of their own (`net`.x) and the port that all MX of a world have."""
     servers: dict[str, MxServer] = {}
     try:
         for n in range(first, first + count):
-            address, domain = f"127.0.1.{n}", f"site{n}.example"
+            address, domain = f"{net}.{n}", f"site{n}.example"
             dns.zone[domain, "MX"] = [f"10 mx.{domain}"]
             dns.zone[f"mx.{domain}", "A"] = [address]
             server = MxServer(address=address, port=port, identities=("mx.test",), replies={"body": arrivals})

@@ -33,7 +33,7 @@ class Server:
         c = self.cluster
         with (c.directory / "log").open("ab") as log:
             process = subprocess.Popen(c.process.args, cwd=c.directory, stdout=subprocess.DEVNULL, stderr=log)
-        self.cluster = Cluster(c.port, process, c.directory)
+        self.cluster = Cluster(c.port, process, c.directory, c.address)
         while subprocess.run(["psql", "-qc", "", c.dsn()], capture_output=True).returncode:
             assert process.poll() is None, (c.directory / "log").read_text()[-1000:]
 

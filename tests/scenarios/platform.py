@@ -30,19 +30,20 @@ class Platform:
 
     def __init__(
         self, folder: Path, database_url: str, *, dns: str, mx_port: int, config: str = "", workers: int = 1, sections: dict[str, str] | None = None,
-        own_group: bool = False, beside: "Platform | None" = None,
+        own_group: bool = False, beside: "Platform | None" = None, host: str = "127.0.0.1", within: Sequence[str] = (),
     ) -> None:  # fmt: skip
         """`sections` adds lines to sections of the configuration, by section name. `own_group`: the processes are a group, for `kill`. `beside`: another
-        supervisor of the same installation, whose account and master key are used."""
-        self.folder = folder
+        supervisor of the same installation, whose account and master key are used. `host`: the address of its machine. `within`: what begins its command
+        line, such as `ip netns exec NAME`."""
+        self.folder, self.host, self._within, self.client_timeout_s = folder, host, [*within], 60.0
         self.database_url = database_url
         extra = dict(sections or {})
         lines = {
             "server": f'hostname = "relay.test"\nworkers = {workers}\nlease = "3s"\ndrain_within = "10s"',
             "database": f'url = "{database_url}"',
-            "submission": 'listen = ["127.0.0.1:0"]',
-            "http": 'listen = "127.0.0.1:0"',
-            "inbound": 'listen = ["127.0.0.1:0"]\ndomain = "bounces.relay.test"',
+            "submission": f'listen = ["{host}:0"]',
+            "http": f'listen = "{host}:0"',
+            "inbound": f'listen = ["{host}:0"]\ndomain = "bounces.relay.test"',
             "delivery": f'port = {mx_port}\ndns = ["{dns}"]\nretry = ["1s", "2s"]\nretry_jitter = 0\ngive_up_after = "60s"\nidle_timeout = "500ms"\n'
             'connect_timeout = "3s"\ncommand_timeout = "5s"\ndata_timeout = "5s"\ndns_timeout = "2s"',
             "secrets": f'master_key_file = "{(beside or self).folder}/master.key"',
@@ -75,7 +76,8 @@ class Platform:
 
     async def start(self) -> None:
         with open(self.folder / "serve.log", "ab") as log:
-            self.process = subprocess.Popen([*ESTAFETTE, "serve", "--config", str(self.config)], stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.folder,
+            self.process = subprocess.Popen([*self._within, *ESTAFETTE, "serve", "--config", str(self.config)],
+                                            stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.folder,
                                             start_new_session=self._own_group)  # fmt: skip
         assert self.process.stdout is not None
         try:
@@ -123,7 +125,8 @@ class Platform:
     # -- the command line -------------------------------------------------------------------------------------------------
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*ESTAFETTE, *arguments, "--config", str(self.config)], capture_output=True, text=True, timeout=60, cwd=self.folder)
+        command = [*self._within, *ESTAFETTE, *arguments, "--config", str(self.config)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=self.folder)
 
     def command(self, *arguments: str) -> Any:
         """The one JSON object that a command prints."""
@@ -180,10 +183,10 @@ class Platform:
 
     @property
     def http_url(self) -> str:
-        return f"http://127.0.0.1:{self.ports['http']}"
+        return f"http://{self.host}:{self.ports['http']}"
 
     def connect(self) -> smtplib.SMTP:
-        client = smtplib.SMTP("127.0.0.1", self.smtp_port, timeout=60)
+        client = smtplib.SMTP(self.host, self.smtp_port, timeout=self.client_timeout_s)
         client.login(self.key, self.secret)
         return client
 
