@@ -50,17 +50,30 @@ def start_cluster(address: str = "127.0.0.1") -> Cluster:
     if binaries is None:
         raise RuntimeError("no PostgreSQL server is installed (apt-get install postgresql)")
     directory = Path(tempfile.mkdtemp(prefix="estafette-pg-"))
-    as_user: list[str] = []
-    if os.getuid() == 0:
-        user = pwd.getpwnam("postgres")
-        os.chown(directory, user.pw_uid, user.pw_gid)
-        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    as_user = as_postgres(directory)
     data = directory / "data"
     subprocess.run([*as_user, binaries / "initdb", "-D", data, "-U", "estafette", "-A", "trust", "-E", "UTF8", "--no-locale"],
                    check=True, capture_output=True, cwd=directory)
     if address != "127.0.0.1":
         with (data / "pg_hba.conf").open("a") as rules:
             rules.write(f"host all all {address}/24 trust\n")
+    return start_server(directory, as_user, address)
+
+
+def as_postgres(directory: Path) -> list[str]:
+    """What a command that works in `directory` begins with; the folder is given to that user."""
+    if os.getuid():
+        return []
+    user = pwd.getpwnam("postgres")
+    os.chown(directory, user.pw_uid, user.pw_gid)
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+
+
+def start_server(directory: Path, as_user: list[str], address: str = "127.0.0.1") -> Cluster:
+    """Start what stands in `directory/data` on a free port."""
+    binaries = find_binaries()
+    assert binaries is not None
+    data = directory / "data"
     with socket.socket() as probe:
         probe.bind((address, 0))
         port = probe.getsockname()[1]
