@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 
 class PropertyKind(StrEnum):
@@ -148,6 +149,30 @@ class Standing:
     is_opt_in_pending: bool = False  # a subscription waits to be confirmed
     unsubscribed_at: int | None = None  # the newest of what holds now: of one list, or of all
     unsubscribed_by: str = ""  # by which way that was: link, api, dashboard, ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A contact's place on a list, as the person sees it."""
+
+    list_id: int
+    name: str
+    is_unsubscribed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a person gets from an account: what the page of preferences shows."""
+
+    contact_id: int  # 0 = the address is no contact
+    language: str
+    places: tuple[Place, ...]
+    left_at: int | None  # since when no mailing of the account is wanted
+    paused_until: int | None
+
+
+LEAVING: Final = ("too_many", "not_interested", "not_asked", "hard_to_read", "other")
+"""The reasons to leave that are offered; people may say it in their own words instead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,9 +107,11 @@ SHELL: dict[str, set[str]] = {
     },
     "feedback": {
         "handing.py",
+        "holders.py",
         "http.py",
         "inbound.py",
         "permissions.py",
+        "preferences.py",
         "routes.py",
         "unsubscribing.py",
         "visits.py",

@@ -7,8 +7,10 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
+from estafette.feedback.holders import HolderStore
 from estafette.feedback.permissions import revoked_of
-from estafette.feedback.routes import feedback_routes
+from estafette.feedback.preferences import Preferring
+from estafette.feedback.routes import Leaving, feedback_routes
 from estafette.feedback.unsubscribing import Unsubscribing
 from estafette.feedback.visits import PIXEL, Limits, Visits
 from estafette.model import Mark, Record, Recorded, State
@@ -25,7 +27,7 @@ class Troubled:
 
     def __init__(self, ground: Ground, failures: int) -> None:
         self.store, self.failures = ground.store, failures
-        self.visited, self.message, self.blocks, self.contacts = ground.store.visited, ground.store.message, ground.store.blocks, ground.store.contacts
+        self.visited, self.message, self.consents = ground.store.visited, ground.store.message, ground.store.consents
         self.was_early, self.was_written = asyncio.Event(), asyncio.Event()
 
     async def record_many(self, records: Sequence[Record]) -> list[Recorded]:
@@ -37,8 +39,12 @@ class Troubled:
         return done
 
 
-def client_of(visits: Visits, unsubscribing: Unsubscribing, peer: str = "203.0.113.77") -> httpx2.AsyncClient:
-    app = Starlette(routes=feedback_routes(visits, unsubscribing))
+def leaving_of(store: HolderStore, ground: Ground) -> Leaving:
+    return Leaving(Unsubscribing(store, ground.clock, KEYRING), Preferring(store, ground.clock, KEYRING))
+
+
+def client_of(visits: Visits, leaving: Leaving, peer: str = "203.0.113.77") -> httpx2.AsyncClient:
+    app = Starlette(routes=feedback_routes(visits, leaving))
     transport = httpx2.ASGITransport(app, client=(peer, 12345))
     return httpx2.AsyncClient(transport=transport, base_url="https://links.relay.test", headers={"user-agent": BROWSER}, follow_redirects=False)
 
@@ -46,7 +52,7 @@ def client_of(visits: Visits, unsubscribing: Unsubscribing, peer: str = "203.0.1
 @pytest.fixture
 async def web(ground: Ground) -> AsyncIterator[httpx2.AsyncClient]:
     visits = Visits(ground.store, permissions(ground), ground.clock, KEYRING, country_of=lambda address: "FR" if address.startswith("203.") else "")
-    async with client_of(visits, Unsubscribing(ground.store, ground.clock, KEYRING)) as client:
+    async with client_of(visits, leaving_of(ground.store, ground)) as client:
         yield client
     await visits.close(5)
     assert visits.lost == 0
@@ -162,7 +168,7 @@ async def test_a_visit_may_overtake_the_end_of_its_attempt(ground: Ground) -> No
     await ground.deliver(1, settle=False)
     store = Troubled(ground, failures=0)
     visits = Visits(store, permissions(ground), ground.clock, KEYRING)
-    async with client_of(visits, Unsubscribing(store, ground.clock, KEYRING)) as web:
+    async with client_of(visits, leaving_of(store, ground)) as web:
         visit = asyncio.create_task(web.get(f"/o/{pixel(1)}"))
         await store.was_early.wait()
         assert await ground.events(1) == []
@@ -239,7 +245,7 @@ async def test_the_reader_does_not_wait_for_a_store_in_trouble_and_nothing_is_lo
     await ground.deliver(1)
     broken = Troubled(ground, 3)
     visits = Visits(broken, permissions(ground), ground.clock, KEYRING, limits=Limits(answer_within_s=0.05))
-    async with client_of(visits, Unsubscribing(broken, ground.clock, KEYRING)) as web:
+    async with client_of(visits, leaving_of(broken, ground)) as web:
         assert (await web.get(f"/c/{click(1)}")).status_code == 302
         assert await ground.events(1) == []
         assert (await web.post(f"/u/{unsubscribe(1)}", data=ONE_CLICK)).status_code == 503  # never a success that is not stored
@@ -251,7 +257,7 @@ async def test_the_reader_does_not_wait_for_a_store_in_trouble_and_nothing_is_lo
 async def test_memory_is_bounded(ground: Ground) -> None:
     await ground.deliver(1)
     visits = Visits(Troubled(ground, 1), permissions(ground), ground.clock, KEYRING, limits=Limits(waiting=5, answer_within_s=0.01))
-    async with client_of(visits, Unsubscribing(ground.store, ground.clock, KEYRING)) as web:
+    async with client_of(visits, leaving_of(ground.store, ground)) as web:
         answers = await asyncio.gather(*(web.get(f"/o/{pixel(1)}") for _ in range(8)))
     assert {a.status_code for a in answers} == {200}
     await visits.close(5)

@@ -27,8 +27,8 @@ def _serve(sock: socket.socket, url: str) -> None:
     async def run() -> None:
         clock = SystemClock()
         store = await open_store(url, StatusPolicy(), clock)
-        visits, unsubscribing = open_desks(store, clock, KEYRING)
-        app = Starlette(routes=feedback_routes(visits, unsubscribing))
+        visits, leaving = open_desks(store, clock, KEYRING)
+        app = Starlette(routes=feedback_routes(visits, leaving))
         await uvicorn.Server(uvicorn.Config(app, loop="none", lifespan="off", log_config=None, access_log=False)).serve([sock])
         await visits.close(10)
         await store.close()

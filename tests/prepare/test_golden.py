@@ -137,7 +137,7 @@ def test_what_a_reader_sees_is_the_same(name: str) -> None:
 def as_it_was(text: str) -> str:
     text = HIDDEN.sub("", text)
     text = re.sub(r'<img src="https://t\.example/o/[^"]*"[^>]*>', "", text)
-    text = re.sub(r'<div style="font-family:sans-serif[^>]*>[^<]*<a href="https://t\.example/u/[^>]*>[^<]*</a></div>', "", text)
+    text = re.sub(r'\r?\n<div style="font-family:sans-serif[^>]*>[^<]*<a href="https://t\.example/u/[^>]*>[^<]*</a></div>\r?\n', "", text)
     text = re.sub(r"\s*(To unsubscribe|Pour ne plus recevoir ces messages) ?: https://t\.example/u/[\w-]*\s*$", "", text)
     text = re.sub(r"(http://)?(\[\[|%5B%5B)UNSUB_LINK_..(\]\]|%5D%5D)|\{\{mj:unsub_link\}\}|https://t\.example/u/[\w-]*", "UNSUBSCRIBE", text)
     text = text.replace("[[EMAIL_TO]]", "ADDRESS").replace(RECIPIENT, "ADDRESS").replace("jo%2Bx@example.net", "ADDRESS")

@@ -110,7 +110,7 @@ def test_a_campaign_offers_unsubscribing_in_the_header_only() -> None:
     [field] = header.all("List-Unsubscribe")
     [(kind, token)] = URL.findall(field.value)
     found = tokens.read_unsubscribe(token, RING)
-    assert kind == "u" and found == tokens.Unsubscribe(42, 9_001, tokens.campaign_mark("may"), 0, "")
+    assert kind == "u" and found == tokens.Unsubscribe(42, 9_001, tokens.campaign_mark("may"), 0, "", "jo+x@example.net")
     local = re.findall(r"<mailto:([^@>]+)@b\.example\?subject=unsubscribe>", field.value)
     assert [tokens.read_unsubscribe_address(one, RING) for one in local] == [9_001]
     assert [one.value for one in header.all("List-Unsubscribe-Post")] == ["List-Unsubscribe=One-Click"]

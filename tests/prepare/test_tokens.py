@@ -150,3 +150,51 @@ def test_marks_of_campaigns() -> None:
     assert campaign_mark("") == 0
     assert campaign_mark("may") != campaign_mark("May")
     assert 0 < campaign_mark("may") < 2**32
+
+
+def leaving(message: int = MESSAGE, address: str = "jo@example.net", ring: Keyring = RING) -> str:
+    """A link to unsubscribe that holds its recipient's address."""
+    seal = Sealer(ring, 42, "may").unsubscribe(9, "fr")
+    return seal.head + tails([seal], message, address)[0].decode()
+
+
+@given(st.integers(0, 2**63), st.integers(0, 2**53 - 1), st.integers(0, 2**40), st.text(st.characters(codec="utf-8"), max_size=80))
+def test_a_link_to_unsubscribe_brings_its_address(account: int, message: int, list_id: int, address: str) -> None:
+    seal = Sealer(RING, account, "may").unsubscribe(list_id, "fr")
+    other = Sealer(RING, account, "may").click(1, URL)
+    first, second = tails([seal, other], message, address)
+    token = seal.head + first.decode()
+    kept = address if len(address.encode()) < 256 else ""
+    assert tokens.read_unsubscribe(token, RING) == Unsubscribe(account, message, campaign_mark("may"), list_id, "fr", kept)
+    assert set(token) <= set(string.ascii_letters + string.digits + "-_")
+    assert tokens.read_click(other.head + second.decode(), RING) is not None
+
+
+def test_the_address_in_a_link_is_not_to_be_read_or_exchanged() -> None:
+    """What a proxy's log shows says nothing; no part of it can be cut off, changed, or put together with a part of another link."""
+    token = leaving()
+    assert b"example" not in base64.urlsafe_b64decode(token + "==") and b"jo@" not in base64.urlsafe_b64decode(token + "==")
+    for i, character in enumerate(token):
+        for other in {"A", "b", "_", "9"} - {character}:
+            assert tokens.read_unsubscribe(token[:i] + other + token[i + 1 :], RING) is None
+        assert tokens.read_unsubscribe(token[:i], RING) is None
+    longer = leaving(address="jo@example.net.evil.example")
+    for cut in range(len(token)):
+        assert tokens.read_unsubscribe(token[:cut] + longer[cut:], RING) in (None, tokens.read_unsubscribe(longer, RING))
+    assert tokens.read_unsubscribe(token, OTHER) is None and tokens.read_click(token, RING) is None and tokens.read_open(token, RING) is None
+    old = Keyring(2, {2: RING.keys[2]})
+    assert tokens.read_unsubscribe(leaving(ring=old), RING) == tokens.read_unsubscribe(token, RING), "a key that was replaced still opens"
+
+
+def test_links_of_before_addresses_still_open() -> None:
+    """As they were made until 2026-11: the message's number and nothing behind it."""
+    payload = base64.urlsafe_b64decode(Sealer(RING, 42, "may").open(OpenMode.FULL).head)[3:8]
+    old = make_token(tokens.UNSUBSCRIBE, b"\x01\x00" + payload + b"\x09fr" + MESSAGE.to_bytes(8, "big"), RING)
+    assert tokens.read_unsubscribe(old, RING) == Unsubscribe(42, MESSAGE, campaign_mark("may"), 9, "fr", "")
+
+
+@given(st.binary(max_size=60), st.integers(0, 255))
+def test_signed_nonsense_is_none_or_harmless(payload: bytes, flags: int) -> None:
+    """Whatever our own key signs of this kind is read without an exception."""
+    found = tokens.read_unsubscribe(make_token(tokens.UNSUBSCRIBE, bytes([flags]) + payload, RING), RING)
+    assert found is None or isinstance(found.address, str)

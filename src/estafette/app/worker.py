@@ -271,7 +271,7 @@ async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Wor
     door = SubmitDoor(store, clock, ids, me.id, config.server.hostname, config.delivery.give_up_after_s, sender, book)
     budget = Budget(config.limits.bodies_bytes // 2)
     payer = await open_account(config, store)
-    visits, unsubscribing = open_desks(store, clock, keyring, config.tracking)
+    visits, leaving = open_desks(store, clock, keyring, config.tracking)
     doors = Doors([], visits, [], None, None)
     buckets: dict[int, Bucket] = {}
     loop = asyncio.get_running_loop()
@@ -284,7 +284,7 @@ async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Wor
                 store, keeper, door, clock, public_url=config.http.public_url, max_body_bytes=config.http.max_body_bytes, is_closing=doors.is_closing,
                 buckets=buckets, budget=budget, has_disk=_disk_watch(config, clock),
                 domains=Domains(store, clock, config, open_vault(config, clock), _resolver_maker(config, clock)), inbound_domain=config.inbound.domain,
-                routes=[*feedback_routes(visits, unsubscribing), *_dashboard(config, clock, store, door, doors)],
+                routes=[*feedback_routes(visits, leaving), *_dashboard(config, clock, store, door, doors)],
             )
             server_config = uvicorn.Config(
                 app, loop="none", lifespan="off", log_config=None, access_log=False, proxy_headers=True, forwarded_allow_ips=list(config.http.trusted_proxies),

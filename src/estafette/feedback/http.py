@@ -1,5 +1,6 @@
 """The little of HTTP that the endpoints need: an ASGI application per path, answers in one piece, what a request says of itself."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 READS: Final = ("GET", "HEAD")
+BODY_WITHIN_S: Final = 15.0
 _PAGE_HEADERS: Final = tuple((name.encode(), value.encode()) for name, value in HEADERS)
 
 
@@ -35,10 +37,33 @@ async def answer(send: Send, status: int, body: bytes, headers: Iterable[tuple[b
 
 
 async def answer_page(scope: Scope, send: Send, status: int, which: Page, language: str = "", author: str = "", recipient: str = "",
-                      extra: Iterable[tuple[bytes, bytes]] = ()) -> None:  # fmt: skip
+                      extra: Iterable[tuple[bytes, bytes]] = (), preferences: str = "") -> None:  # fmt: skip
     """One of our pages, in the language of the link or of the browser."""
     chosen = language_of(language, header(scope, b"accept-language"))
-    await answer(send, status, page(which, chosen, author, recipient), (*_PAGE_HEADERS, (b"content-language", chosen.encode()), *extra))
+    await answer_html(send, status, page(which, chosen, author, recipient, preferences), chosen, extra)
+
+
+async def answer_html(send: Send, status: int, body: bytes, language: str, extra: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    """A page that was made already."""
+    await answer(send, status, body, (*_PAGE_HEADERS, (b"content-language", language.encode()), *extra))
+
+
+async def read_body(receive: Receive, most: int, within_s: float = BODY_WITHIN_S) -> bytes | None:
+    """The body; None when it is too long, too slow or broken off."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(within_s):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return None
+                body += message.get("body", b"")
+                if len(body) > most:
+                    return None
+                if not message.get("more_body"):
+                    return bytes(body)
+    except TimeoutError:
+        return None
 
 
 def header(scope: Scope, name: bytes) -> str:

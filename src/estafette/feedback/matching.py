@@ -27,7 +27,7 @@ SCANNED: Final = 262_144
 MAX_TOKENS: Final = 200
 _RETURN_PATH = re.compile(r"\b(b-[a-z2-7]{29})@", re.I)
 _UNSUBSCRIBE = re.compile(r"\b(u-[a-z2-7]{29})@", re.I)
-_LINK = re.compile(r"/([cou])/([A-Za-z0-9_-]{40,2000})(?![A-Za-z0-9_-])")
+_LINK = re.compile(r"/([coup])/([A-Za-z0-9_-]{40,2000})(?![A-Za-z0-9_-])")
 _SOFT_BREAKS = re.compile(r"=\r?\n|\r?\n(?=[ \t])")
 
 
@@ -142,7 +142,7 @@ def _others(text: str, keyring: Keyring) -> Iterable[int]:
     for found in _bounded(_UNSUBSCRIBE, text):
         yield read_unsubscribe_address(found[1], keyring) or 0
     for found in _bounded(_LINK, text):
-        read = {"c": read_click, "o": read_open, "u": read_unsubscribe}[found[1]]
+        read = {"c": read_click, "o": read_open, "u": read_unsubscribe, "p": read_unsubscribe}[found[1]]
         token = read(found[2], keyring)
         yield token.message_id if token is not None else 0
 

@@ -1,15 +1,20 @@
 """Reads what a POST to an unsubscribe address orders: one click (RFC 8058), a button of the page, or nothing. Pure.
 
-Only these three words act. A POST without them (a scanner that submits forms, a prefetch, an empty body) changes nothing.
+Only these three words act. A POST without them (a scanner that submits forms, a prefetch, an empty body) changes nothing. What a person says about why
+is kept beside the order and decides nothing.
 """
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 from urllib.parse import parse_qsl
 
+from estafette.audience import LEAVING
+
 MAX_BODY: Final = 16_384
-MAX_FIELDS: Final = 50
+MAX_FIELDS: Final = 500
+MAX_WORDS: Final = 300
 ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
 ACTION: Final = "action"
 _BOUNDARY = re.compile(r'boundary="?([0-9A-Za-z\'()+_,./:=? -]{1,70})"?', re.I)
@@ -26,14 +31,27 @@ class Order(StrEnum):
 
 def read_order(content_type: str, body: bytes) -> Order | None:
     """The order of a form body, urlencoded or multipart (RFC 8058 3.2 allows both); None when there is none."""
-    fields = _fields(content_type, body[:MAX_BODY])
+    return order_of(read_fields(content_type, body))
+
+
+def order_of(fields: Sequence[tuple[str, str]]) -> Order | None:
+    """The same of fields that were read."""
     if ONE_CLICK in fields:
         return Order.ONE_CLICK
     actions = [value for name, value in fields if name == ACTION]
     return Order(actions[0]) if actions in ([Order.UNSUBSCRIBE], [Order.RESUBSCRIBE]) else None
 
 
-def _fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
+def reason_of(fields: Sequence[tuple[str, str]]) -> str:
+    """Why somebody leaves: their own words on one line, else one of the reasons that are offered, else ""."""
+    words = next((value for name, value in fields if name == "words"), "")
+    words = " ".join("".join(c if c.isprintable() else " " for c in words[:MAX_WORDS]).split())
+    return words or next((value for name, value in fields if name == "reason" and value in LEAVING), "")
+
+
+def read_fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
+    """The fields of a form, in order; none for what is no form."""
+    body = body[:MAX_BODY]
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         boundary = _BOUNDARY.search(content_type)
@@ -41,7 +59,7 @@ def _fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
     if kind not in ("application/x-www-form-urlencoded", ""):  # some mail providers leave the type out
         return []
     try:
-        return parse_qsl(body.decode("ascii", "replace").strip(), max_num_fields=MAX_FIELDS)
+        return parse_qsl(body.decode("utf-8", "replace").strip(), max_num_fields=MAX_FIELDS)
     except ValueError:
         return []
 

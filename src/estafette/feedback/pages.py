@@ -10,6 +10,8 @@ from enum import StrEnum
 from html import escape
 from typing import Final
 
+from estafette.audience import LEAVING
+
 STYLE: Final = (
     "body{margin:0;background:#f5f6f8;color:#16202e;font:1.0625rem/1.55 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}"
     "main{box-sizing:border-box;max-width:32rem;margin:12vh auto 0;padding:2rem;background:#fff;border:1px solid #dfe3ea;"
@@ -18,10 +20,18 @@ STYLE: Final = (
     "button{min-height:2.75rem;padding:.5rem 1.5rem;border:2px solid #1f4fbf;border-radius:.5rem;background:#1f4fbf;color:#fff;font:inherit;"
     "font-weight:600;cursor:pointer}"
     "button:focus-visible,a:focus-visible{outline:3px solid #c05a00;outline-offset:3px}"
-    "button.quiet{background:#fff;color:#1f4fbf}"
+    "button.quiet{background:#fff;color:#1f4fbf}a{color:#1f4fbf}"
+    "fieldset{margin:0 0 1.25rem;padding:0;border:0;min-width:0}legend,.field{margin:0 0 .25rem;padding:0;font-weight:600}"
+    "label{display:flex;gap:.6rem;align-items:center;min-height:2.25rem;overflow-wrap:anywhere}label.field{display:block}"
+    "input[type=checkbox],input[type=radio]{flex:none;width:1.25rem;height:1.25rem;margin:0}"
+    "input[type=text],input[type=email],input[type=number],input[type=date],select{box-sizing:border-box;width:100%;min-height:2.75rem;padding:.4rem .6rem;"
+    "border:1px solid #6b7686;border-radius:.4rem;background:#fff;color:inherit;font:inherit}.hint{font-weight:400;color:#525d6d}"
+    ".wrong{color:#b3261e;font-weight:600}details{margin:1.25rem 0}summary{cursor:pointer;min-height:2rem}.trap{position:absolute;left:-9999px}"
+    ".more{margin:1.25rem 0 0}input:focus-visible,select:focus-visible,summary:focus-visible{outline:3px solid #c05a00;outline-offset:2px}"
     "@media(max-width:33rem){main{margin:0;min-height:100vh;border-radius:0;border-width:4px 0 0;padding:1.5rem 1.25rem}}"
     "@media(prefers-color-scheme:dark){body{background:#0b111c;color:#e8edf5}main{background:#131c2b;border-color:#26334a;border-top-color:#f4a62a}"
-    "button{background:#8fb4ff;border-color:#8fb4ff;color:#0b1526}button.quiet{background:#131c2b;color:#8fb4ff}}"
+    "button{background:#8fb4ff;border-color:#8fb4ff;color:#0b1526}button.quiet{background:#131c2b;color:#8fb4ff}a{color:#8fb4ff}.hint{color:#a9b4c4}"
+    ".wrong{color:#ff9b93}input[type=text],input[type=email],input[type=number],input[type=date],select{background:#0b111c;border-color:#8390a3}}"
 )
 """The tokens of the dashboard (web/static/app.css), as far as a page of one sentence and one button needs them."""
 _HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -83,20 +93,47 @@ _WORDS: Final[dict[str, dict[Page, _Words]]] = {
 }
 
 
-def page(which: Page, language: str, author: str = "", recipient: str = "") -> bytes:
-    """A whole page. `recipient` is shown masked: whoever holds the link may not be the one it was sent to."""
+_WHY: Final = {"en": "Tell why (optional)", "fr": "Dire pourquoi (facultatif)"}
+_OWN_WORDS: Final = {"en": "In your own words", "fr": "Avec vos mots"}
+_REASONS: Final = {
+    "en": ("Too many mails", "Not interested any more", "I never asked for them", "Hard to read, or broken", "Another reason"),
+    "fr": ("Trop d’e-mails", "Plus d’intérêt", "Je ne les ai jamais demandés", "Illisibles ou mal affichés", "Une autre raison"),
+}
+_CHOOSE: Final = {"en": "Choose what to receive instead", "fr": "Choisir plutôt ce que je reçois"}
+_NOBODY: Final = {"en": "this sender", "fr": "cet expéditeur"}
+
+
+def page(which: Page, language: str, author: str = "", recipient: str = "", preferences: str = "") -> bytes:
+    """A whole page. `recipient` is shown masked: whoever holds the link may not be the one it was sent to. `preferences`: the path of the page of
+    preferences, where there is one."""
     language = language if language in LANGUAGES else "en"
     words = _WORDS[language][which]
-    text = escape(words.text).format(author=f"<strong>{escape(author)}</strong>", recipient=f"<strong>{escape(masked(recipient))}</strong>")
+    named = f"<strong>{escape(author)}</strong>" if author else _NOBODY[language]
+    text = escape(words.text).format(author=named, recipient=f"<strong>{escape(masked(recipient))}</strong>")
     button = ""
     if words.button:
         quiet = ' class="quiet"' if words.action == "resubscribe" else ""
-        button = f'<form method="post"><button{quiet} name="action" value="{words.action}">{escape(words.button)}</button></form>'
+        why = reasons(language) if which is Page.ASK else ""
+        button = f'<form method="post"><button{quiet} name="action" value="{words.action}">{escape(words.button)}</button>{why}</form>'
+    more = f'<p class="more"><a href="{escape(preferences)}">{_CHOOSE[language]}</a></p>' if preferences and words.button else ""
+    return document(language, words.title, f'<p role="status">{text}</p>{button}{more}')
+
+
+def document(language: str, title: str, inside: str) -> bytes:
+    """A page around HTML that is ours, or escaped already."""
     return (
         f'<!DOCTYPE html><html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<meta name="robots" content="noindex"><title>{escape(words.title)}</title><style>{STYLE}</style></head>'
-        f'<body><main><h1>{escape(words.title)}</h1><p role="status">{text}</p>{button}</main></body></html>'
+        f'<meta name="robots" content="noindex"><title>{escape(title)}</title><style>{STYLE}</style></head>'
+        f"<body><main><h1>{escape(title)}</h1>{inside}</main></body></html>"
     ).encode()
+
+
+def reasons(language: str) -> str:
+    """Why somebody leaves: a choice and own words, folded up."""
+    rows = "".join(f'<label><input type="radio" name="reason" value="{code}">{escape(word)}</label>'
+                   for code, word in zip(LEAVING, _REASONS[language], strict=True))  # fmt: skip
+    return (f'<details><summary>{_WHY[language]}</summary><fieldset><legend class="hint">{_WHY[language]}</legend>{rows}</fieldset>'
+            f'<label class="field">{_OWN_WORDS[language]}<input type="text" name="words" maxlength="300"></label></details>')  # fmt: skip
 
 
 def masked(address: str) -> str:

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from estafette.model import BlockCause, EventKind, Mark, Record
 
 
-def unsubscribed(message_id: int, account_id: int, at: int, by: str, list_id: int, who: Mapping[str, str]) -> Record:
-    """The recipient wants no more mailings. `by` is one-click, unsubscribe (the page's button) or mail; `account_id` 0: not asked."""
+def unsubscribed(message_id: int, account_id: int, at: int, by: str, list_id: int, who: Mapping[str, str], reason: str = "") -> Record:
+    """The recipient wants no more mailings. `by` is one-click, unsubscribe (the page's button), preferences or mail; `account_id` 0: not asked."""
     data: dict[str, str | int] = {"by": by, **who}
+    if reason:
+        data["reason"] = reason
     if list_id:
         data["list"] = list_id
     return Record(

@@ -125,7 +125,7 @@ def _tried(letter: Letter, samples: tuple[Person, ...]) -> list[Finding]:
 
 def _html(html: str) -> list[Finding]:
     found = []
-    if not any(not tag.is_address for tag in find_tags(html)):
+    if not any(tag.is_way_out for tag in find_tags(html)):
         found.append(Finding("unsubscribe_inserted", Weight.TELLS))
     size = len(html.encode())
     if size > CLIPPED_FROM:

@@ -150,7 +150,7 @@ def _changes(work: Work, raw: bytes, header: Header, head_edits: list[Edit]) -> 
     changes: list[_Change] = []
     for kind in ("text/html", "text/plain"):  # in this order: the numbers of links begin in the HTML
         of_kind = [one for one in found if one.part.content_type == kind]
-        needs_footer = work.tracking.offer is Offer.LINK and not any(not tag.is_address for one in of_kind for tag in find_tags(one.text))
+        needs_footer = work.tracking.offer is Offer.LINK and not any(tag.is_way_out for one in of_kind for tag in find_tags(one.text))
         for one in of_kind:
             is_last = one is of_kind[-1]
             if kind == "text/html":
@@ -174,7 +174,7 @@ def _is_wanted(work: Work, raw: bytes, part: Part) -> bool:
         return True
     body = raw[part.body_start : part.end]
     body = body.replace(b"=\r\n", b"") if part.encoding == "quoted-printable" else body
-    return b"UNSUB" in body or b"mj:unsub" in body or b"EMAIL" in body
+    return b"UNSUB" in body or b"mj:unsub" in body or b"PREFERENCES" in body or b"mj:preferences" in body or b"EMAIL" in body
 
 
 @dataclass(frozen=True, slots=True)

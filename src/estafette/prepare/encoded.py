@@ -17,7 +17,7 @@ from estafette.prepare.quoted import quote_items
 
 _LINE: Final = 76  # characters of base64 (RFC 2045 6.8)
 _OCTETS: Final = _LINE // 4 * 3
-MAX_VALUE: Final = 320  # octets of a value whose size is not fixed: an address, quoted for an URL
+MAX_VALUE: Final = 384  # octets of a value whose size is not fixed: an address, quoted for an URL, or the end of a token that holds one
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class Letter:
 
     def copy_for(self, message_id: int, recipient: str) -> Copy:
         """The mail of one recipient."""
-        values = [*self._values(message_id, recipient), *tokens.tails(self.seals, message_id)]
+        values = [*self._values(message_id, recipient), *tokens.tails(self.seals, message_id, recipient)]
         filled = self.body.filled(values)
         head, body = weave(self.head.pieces, self.head.filled(values)), weave(self.body.pieces, filled)
         if not self.names:

@@ -52,7 +52,7 @@ class Work:
 
     @property
     def sizes(self) -> list[int]:
-        return [*FIRST_SIZES, *[tokens.TAIL] * len(self.seals)]
+        return [*FIRST_SIZES, *[tokens.TAIL if seal.keyring is None else 0 for seal in self.seals]]
 
     def link(self, found: Found) -> list[Item]:
         """What stands in the place of a link."""
@@ -68,6 +68,13 @@ class Work:
         if language not in self.offers:
             self.offers[language] = self.sealed(tokens.UNSUBSCRIBE, self.sealer.unsubscribe(self.tracking.list_id, language))
         return self.offers[language]
+
+    def preferring(self, language: str) -> list[Item]:
+        """The page of preferences: the same token as the link to unsubscribe, on another path. Who may leave all may choose what to leave."""
+        before, number = self.unsubscribing(language)
+        assert isinstance(before, str)
+        head = before.removeprefix(f"{self.tracking.url}/{tokens.PATHS[tokens.UNSUBSCRIBE]}/")
+        return [f"{self.tracking.url}/{tokens.PREFERENCES}/{head}", number]
 
     def opening(self) -> list[Item]:
         return self.sealed(tokens.OPEN, self.sealer.open(self.opens))
@@ -125,7 +132,7 @@ def _tags(work: Work, text: str) -> Iterable[Tag]:
 def _tag(work: Work, tag: Tag, html: Html | None) -> list[Item]:
     """What stands in the place of a tag; `html` is None in a plain text."""
     if not tag.is_address:
-        return work.unsubscribing(tag.language or work.language)
+        return (work.preferring if tag.is_choice else work.unsubscribing)(tag.language or work.language)
     if tag.is_encoded or (html and _is_in_link(html, tag.start)):
         return [ADDRESS_URL]
     return [ADDRESS_HTML if html else ADDRESS_TEXT]

@@ -11,7 +11,8 @@ it, are made once, and 32 characters per link are left to be made for a recipien
 
 A payload holds its format and flags, zeros up to a whole group, the account, a mark of the campaign (links are taken back per campaign without
 a look at any row), what is special to the kind, the message. The target of a link is part of it: it is followed even when the mail itself is
-long gone, and no other can be put in.
+long gone, and no other can be put in. A link to unsubscribe holds the recipient's address as well, for the same reason: it works when retention has taken the
+message away. The address is enciphered, so that no log of a proxy shows it; its end is therefore longer than that of the others.
 """
 
 import base64
@@ -19,7 +20,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 from urllib.parse import urlsplit
@@ -31,6 +32,8 @@ OPEN: Final = "open"
 UNSUBSCRIBE: Final = "unsub"
 PATHS: Final = {CLICK: "c", OPEN: "o", UNSUBSCRIBE: "u"}
 """What stands between the tracking address and the token of each kind: `https://links.example.com/c/<token>`."""
+PREFERENCES: Final = "p"
+"""The path of the page of preferences; its tokens are those of the links to unsubscribe."""
 UNSUBSCRIBE_PREFIX: Final = "u-"
 TAIL: Final = 32  # characters: 8 octets of message, 16 of MAC
 ADDRESS_TAIL: Final = 29  # characters of an unsubscribe address after its prefix
@@ -42,6 +45,8 @@ _ADDRESS_MAC: Final = 10
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _FORMAT: Final = 0
 _HTTPS: Final = 0x04  # of a click: the target begins with https://, else http://
+_ADDRESSED: Final = 0x08  # behind the message stands the recipient's address, and its length in one octet
+_STREAM: Final = 64  # octets of one MAC that an address is enciphered with
 
 
 class OpenMode(IntEnum):
@@ -83,6 +88,7 @@ class Unsubscribe:
     campaign: int
     list_id: int  # 0 = no list
     language: str  # of the page, two small letters; "" = not said
+    address: str = ""  # of the recipient; "" in links of before 2026-12, and where it is longer than SMTP carries
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,7 @@ class Seal:
 
     head: str
     state: "hashlib.blake2b"
+    keyring: Keyring | None = None  # where the tail holds the recipient's address, too, and is therefore of no fixed length
 
 
 def campaign_mark(name: str) -> int:
@@ -103,6 +110,7 @@ class Sealer:
 
     def __init__(self, keyring: Keyring, account_id: int, campaign: str) -> None:
         self._key_id = keyring.current
+        self._keyring = keyring
         self._shared = _varint(account_id) + campaign_mark(campaign).to_bytes(4, "big")
         self._states = {kind: _mac_state(keyring, kind) for kind in PATHS}
 
@@ -119,7 +127,7 @@ class Sealer:
 
     def unsubscribe(self, list_id: int, language: str) -> Seal:
         """A link to unsubscribe. `language`: of the page, "fr"; "" = not said."""
-        return self._seal(UNSUBSCRIBE, 0, _varint(list_id) + language.encode("ascii"))
+        return replace(self._seal(UNSUBSCRIBE, _ADDRESSED, _varint(list_id) + language.encode("ascii")), keyring=self._keyring)
 
     def _seal(self, kind: str, flags: int, special: bytes) -> Seal:
         pad = -(2 + len(self._shared) + len(special)) % 3
@@ -137,18 +145,39 @@ def _mac_state(keyring: Keyring, kind: str) -> "hashlib.blake2b":
     return hashlib.blake2b(key=key, digest_size=_MAC, person=b"link:" + kind.encode("ascii"))
 
 
-def tails(seals: Sequence[Seal], message_id: int) -> list[bytes]:
-    """What one message adds to each of its tokens."""
+def tails(seals: Sequence[Seal], message_id: int, address: str = "") -> list[bytes]:
+    """What one message adds to each of its tokens; `address`: of its recipient."""
     if not seals:
         return []
     message = message_id.to_bytes(8, "big")
     octets: list[bytes] = []
-    for seal in seals:
+    longer: dict[int, bytes] = {}
+    for i, seal in enumerate(seals):
         state = seal.state.copy()
+        if seal.keyring is not None:
+            end = message + _hidden(seal.keyring, seal.keyring.current, message, address)
+            state.update(end)
+            longer[i] = binascii.b2a_base64(end + state.digest(), newline=False).translate(_URL_SAFE).rstrip(b"=")
+            continue
         state.update(message)
         octets += (message, state.digest())
     text = binascii.b2a_base64(b"".join(octets), newline=False).translate(_URL_SAFE)
-    return [text[i : i + TAIL] for i in range(0, len(text), TAIL)]
+    plain = iter([text[i : i + TAIL] for i in range(0, len(text), TAIL)])
+    return [longer[i] if i in longer else next(plain) for i in range(len(seals))] if longer else list(plain)
+
+
+def _hidden(keyring: Keyring, key_id: int, message: bytes, address: str) -> bytes:
+    """An address enciphered, and its length. The MAC over both makes it ours; the message's number is used for one recipient only."""
+    octets = address.encode("utf-8", "surrogateescape")
+    if len(octets) > 255:
+        octets = b""
+    return _ciphered(keyring, key_id, message, octets) + bytes([len(octets)])
+
+
+def _ciphered(keyring: Keyring, key_id: int, message: bytes, octets: bytes) -> bytes:
+    """Octets and the MACs of the message's number with a counter, combined; twice is as before (a pseudorandom function in counter mode)."""
+    stream = b"".join([keyring.mac(key_id, b"link address", message + bytes([i]), _STREAM) for i in range(-(-len(octets) // _STREAM))])
+    return (int.from_bytes(octets, "big") ^ int.from_bytes(stream[: len(octets)], "big")).to_bytes(len(octets), "big")
 
 
 def read_click(token: str, keyring: Keyring) -> Click | None:
@@ -182,14 +211,28 @@ def read_unsubscribe(token: str, keyring: Keyring) -> Unsubscribe | None:
     if found is None or listed is None:
         return None
     _, account_id, message_id, campaign, _ = found
-    return Unsubscribe(account_id, message_id, campaign, listed[0], listed[1].decode("ascii", "replace"))
+    return Unsubscribe(account_id, message_id, campaign, listed[0], listed[1].decode("ascii", "replace"), _address_in(token, keyring))
+
+
+def _address_in(token: str, keyring: Keyring) -> str:
+    """The address in a token that was found to be ours; "" when it holds none."""
+    octets = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))[:-_MAC]
+    if not octets[1] & _ADDRESSED:
+        return ""
+    size = octets[-1]
+    start = len(octets) - 1 - size
+    return _ciphered(keyring, octets[0], octets[start - 8 : start], octets[start:-1]).decode("utf-8", "surrogateescape")
 
 
 def _open(kind: str, token: str, keyring: Keyring) -> tuple[int, int, int, int, bytes] | None:
     """(flags, account, message, campaign, what is special to the kind)."""
     payload = read_token(kind, token, keyring) if token.isascii() else None
-    if payload is None or len(payload) < 14 or payload[0] & ~(_HTTPS | 0x03) or payload[0] & 0x03 == 3:
+    if payload is None or len(payload) < 14 or payload[0] & ~(_HTTPS | _ADDRESSED | 0x03) or payload[0] & 0x03 == 3:
         return None
+    if payload[0] & _ADDRESSED:
+        payload = payload[: -1 - payload[-1]]
+        if len(payload) < 14:
+            return None
     account = _read_varint(payload[1 + (payload[0] & 0x03) : -8])
     if account is None or len(account[1]) < 4:
         return None

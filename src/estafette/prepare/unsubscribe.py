@@ -1,7 +1,8 @@
 """How unsubscribing is offered: tags that stand for the link, a footer where there is none, and the fields of the header. Pure.
 
 Tags: `[[UNSUB_LINK_FR]]` in any language, `{{mj:unsub_link_fr}}`, both also percent-encoded (as tools that parse HTML write them) and with an http:// before
-them (as editors put it there); `[[EMAIL_TO]]` is the recipient's address (contract section 8).
+them (as editors put it there); `[[EMAIL_TO]]` is the recipient's address (contract section 8). `[[PREFERENCES_LINK_FR]]` and `{{mj:preferences_link_fr}}` are
+ours: the page where a person chooses what to get.
 """
 
 import re
@@ -13,11 +14,13 @@ from estafette.mail.header import Header
 
 _OPEN, _CLOSE = r"(?:\[\[|%5B%5B)", r"(?:\]\]|%5D%5D)"
 _TAG: Final = re.compile(
-    rf"(?:https?://)?(?:{_OPEN}UNSUB_LINK(?:_([A-Z]{{2}}))?{_CLOSE}"
-    r"|(?:\{\{|%7B%7B)(?: |%20){0,9}mj:unsub_link(?:_([a-z]{2}))?(?: |%20){0,9}(?:\}\}|%7D%7D))"
+    rf"(?:https?://)?(?:{_OPEN}(UNSUB|PREFERENCES)_LINK(?:_([A-Z]{{2}}))?{_CLOSE}"
+    r"|(?:\{\{|%7B%7B)(?: |%20){0,9}mj:(unsub|preferences)_link(?:_([a-z]{2}))?(?: |%20){0,9}(?:\}\}|%7D%7D))"
     rf"|{_OPEN}(EMAIL_TO){_CLOSE}",
     re.I | re.A,
 )
+SIGNS: Final = ("UNSUB_LINK", "mj:unsub_link", "PREFERENCES_LINK", "mj:preferences_link", "EMAIL_TO")
+"""One of them stands in every text that has a tag."""
 _URI: Final = re.compile(r"<\s*([^<>\s]{1,2000})\s*>")
 LANGUAGES: Final = ("en", "fr")
 _ASK: Final = {"en": "You no longer wish to receive these messages?", "fr": "Vous ne souhaitez plus recevoir ces messages&nbsp;?"}
@@ -34,15 +37,22 @@ class Tag:
     is_address: bool  # the recipient's address; else the link to unsubscribe
     language: str  # "fr"; "" = not said
     is_encoded: bool  # percent-encoded: it stands in an address
+    is_choice: bool = False  # the link to the page of preferences
+
+    @property
+    def is_way_out(self) -> bool:
+        """Whether it is the link to unsubscribe."""
+        return not self.is_address and not self.is_choice
 
 
 def find_tags(text: str) -> Iterator[Tag]:
     """The tags of a text, in order."""
-    if "UNSUB_LINK" not in text and "mj:unsub_link" not in text and "EMAIL_TO" not in text:
+    if not any(sign in text for sign in SIGNS):
         return  # the expression is slow, and tags are rare
     for match in _TAG.finditer(text):
-        language = (match[1] or match[2] or "").lower()
-        yield Tag(match.start(), match.end(), match[3] is not None, language, "%5" in match[0] or "%7" in match[0])
+        language = (match[2] or match[4] or "").lower()
+        is_choice = (match[1] or match[3] or "").lower() == "preferences"
+        yield Tag(match.start(), match.end(), match[5] is not None, language, "%5" in match[0] or "%7" in match[0], is_choice)
 
 
 def choose_language(asked: str, of_text: str) -> str:
@@ -51,9 +61,9 @@ def choose_language(asked: str, of_text: str) -> str:
 
 
 def html_footer(language: str) -> tuple[str, str]:
-    """(before the address, after it). Only ASCII, so that it fits into every charset."""
-    before = f'<div style="font-family:sans-serif;font-size:12px;line-height:1.5;color:#595959;text-align:center;padding:16px">{_ASK[language]} <a href="'
-    return before, f'" style="color:#595959;text-decoration:underline">{_DO[language]}</a></div>'
+    """(before the address, after it). Only ASCII, so that it fits into every charset; on a line of its own, because the address may be long."""
+    before = f'\r\n<div style="font-family:sans-serif;font-size:12px;line-height:1.5;color:#595959;text-align:center;padding:16px">{_ASK[language]} <a href="'
+    return before, f'" style="color:#595959;text-decoration:underline">{_DO[language]}</a></div>\r\n'
 
 
 def text_footer(language: str, text: str) -> tuple[str, str]:

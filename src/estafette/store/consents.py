@@ -3,14 +3,14 @@
 An address that somebody typed in is no contact until its owner has said so: `ask` keeps it aside, `confirm` makes contact, subscription and proofs at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 
 import msgspec
 
-from estafette.audience import Act, ConsentAct, ContactChange, ListAction, OptIn, Standing, Trace
+from estafette.audience import Act, Choices, ConsentAct, ContactChange, ListAction, OptIn, Standing, Trace
 from estafette.model import BlockCause
-from estafette.store import contacts
+from estafette.store import contacts, leaving
 from estafette.store.driver import Driver
 from estafette.store.proofs import prove
 from estafette.store.unit import Many, Row, Rows, Unit
@@ -44,6 +44,24 @@ class Consents:
     async def standing(self, account_id: int, contact_ids: Sequence[int], now: int) -> dict[int, Standing]:
         """How these contacts stand towards the account's lists as a whole; those of whom there is nothing to say are left out."""
         return await self._driver.read(lambda: _standing(account_id, contact_ids, now))
+
+    # -- what the person chooses
+    async def choices(self, account_id: int, address_key: str, now: int) -> Choices:
+        """What somebody gets from an account."""
+        return await self._driver.read(lambda: leaving.choices(account_id, address_key, now))
+
+    async def leave(self, account_id: int, address_key: str, lists: Sequence[int] | None, trace: Trace, now: int, message_id: int | None = None) -> None:
+        """No mailing of the account any more; the places on `lists` (None: on all) end as well."""
+        await self._driver.write(lambda: leaving.leave(account_id, address_key, lists, trace, now, message_id))
+
+    async def come_back(self, account_id: int, address_key: str, lists: Sequence[int], trace: Trace, now: int) -> None:
+        """Mailings are wanted again, also those of `lists`."""
+        await self._driver.write(lambda: leaving.come_back(account_id, address_key, lists, trace, now))
+
+    async def choose(self, account_id: int, address_key: str, shown: Collection[int], wanted: Collection[int], language: str, pause_until: int | None,
+                     trace: Trace, now: int) -> bool:  # fmt: skip
+        """See `leaving.choose`."""
+        return await self._driver.write(lambda: leaving.choose(account_id, address_key, shown, wanted, language, pause_until, trace, now))
 
     # -- waiting to be confirmed
     async def ask(self, wanted: OptIn) -> int:
@@ -119,6 +137,8 @@ def _confirm(opt_in_id: int, trace: Trace, now: int) -> Unit[Confirmation]:
     if ids is None:
         return Confirmation.GONE
     number = ids[one.address_key]
+    if one.language:
+        yield Many("contact_language_set", [(number, one.language)])
     yield Many("blocks_lift_cause", [(one.account_id, one.address_key, BlockCause.UNSUBSCRIBE.value, now, "subscribed again, and confirmed it")])
     asked = Trace(trace.source, trace.evidence, one.ip, one.words)
     yield from prove(one.account_id, [(one.list_id, number, Act.ASKED)], asked, one.asked_at)

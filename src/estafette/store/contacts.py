@@ -52,11 +52,11 @@ class Contacts:
 
     async def find(self, account_id: int, contact_id: int) -> Contact | None:
         """By its id."""
-        return await self._driver.read(lambda: _find(account_id, contact_id, ""))
+        return await self._driver.read(lambda: find(account_id, contact_id, ""))
 
     async def find_address(self, account_id: int, address_key: str) -> Contact | None:
         """By its folded address."""
-        return await self._driver.read(lambda: _find(account_id, 0, address_key))
+        return await self._driver.read(lambda: find(account_id, 0, address_key))
 
     async def page(self, account_id: int, *, after: int = 0, limit: int = 1000, offset: int = 0, is_excluded: bool | None = None,
                    by_address: bool = False, is_descending: bool = False) -> list[Contact]:  # fmt: skip
@@ -231,7 +231,7 @@ def _changed(before: Contact, change: ContactChange, keeps_known: bool, now: int
     return (before.id, name, int(is_excluded), excluded_at, _written(properties), now)
 
 
-def _find(account_id: int, contact_id: int, address_key: str) -> Unit[Contact | None]:
+def find(account_id: int, contact_id: int, address_key: str) -> Unit[Contact | None]:
     rows = yield Rows("contact_get", (account_id, contact_id, address_key))
     return _contact(rows[0]) if rows else None
 

@@ -33,7 +33,7 @@ _TOKEN: Final = re.compile(
 _ESCAPE: Final = re.compile(r"\\(.)", re.S)
 _SAME: Final = {"==": "=", "===": "=", "<>": "!=", "&&": "and", "||": "or", "!": "not"}
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r"}
-_UNSUBSCRIBE: Final = re.compile(r"unsub_link(?:_([a-z]{2}))?")
+_UNSUBSCRIBE: Final = re.compile(r"(unsub|preferences)_link(?:_([a-z]{2}))?")
 _TAGS: Final = {"permalink": "[[PERMALINK]]", **{f"share_{site}": f"[[SHARE_{site.upper()}]]" for site in ("twitter", "google", "facebook", "linkedin")}}
 KEYWORDS: Final = frozenset({"and", "or", "xor", "not", "div", "mod", "true", "false", "in"})
 
@@ -291,5 +291,5 @@ def _segment(run: Run, path: str, name: str) -> Value:
 def _platform_tag(path: str) -> str:
     """The tag that `prepare` fills in for each recipient; "" for everything else."""
     if match := _UNSUBSCRIBE.fullmatch(path):
-        return f"[[UNSUB_LINK_{(match[1] or 'en').upper()}]]"
+        return f"[[{match[1].upper()}_LINK_{(match[2] or 'en').upper()}]]"
     return _TAGS.get(path, "")

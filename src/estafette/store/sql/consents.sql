@@ -37,3 +37,15 @@ UPDATE opt_in SET confirmed_at = $2 WHERE id = $1 AND confirmed_at IS NULL AND e
 RETURNING id, account_id, list_id, form_id, address, address_key, name, properties, language, ip, words, asked_at, expires_at, confirmed_at
 -- name: opt_ins_prune
 DELETE FROM opt_in WHERE id IN (SELECT id FROM opt_in WHERE expires_at < $1 ORDER BY expires_at LIMIT $2) RETURNING id
+-- name: unsubscribe_blocks
+SELECT since, until FROM block WHERE account_id = $1 AND address_key = $2 AND cause = 'unsubscribe' AND scope = '' AND lifted_at IS NULL
+  AND (until IS NULL OR until > $3) ORDER BY id
+-- name: places_of
+SELECT s.list_id, l.name, s.is_unsubscribed FROM subscription s JOIN contact_list l ON l.id = s.list_id
+WHERE s.contact_id = $1 AND l.deleted_at IS NULL ORDER BY l.name, s.list_id LIMIT $2
+-- name: contact_language
+SELECT language FROM contact WHERE id = $1
+-- name: contact_language_set
+UPDATE contact SET language = $2 WHERE id = $1 AND language <> $2
+-- name: last_act_about_all
+SELECT act FROM consent_act WHERE contact_id = $1 AND list_id = 0 AND act IN ('unsubscribed', 'paused', 'resumed') ORDER BY id DESC LIMIT 1

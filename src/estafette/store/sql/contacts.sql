@@ -41,7 +41,7 @@ SELECT count(*) FROM contact WHERE account_id = $1 AND (CAST($2 AS BIGINT) IS NU
 SELECT count(*) FROM subscription s JOIN contact c ON c.id = s.contact_id
 WHERE s.list_id = $2 AND c.account_id = $1 AND (CAST($3 AS BIGINT) IS NULL OR c.is_excluded = $3) AND (CAST($4 AS BIGINT) IS NULL OR s.is_unsubscribed = $4)
 -- name: contact_erase
-UPDATE contact SET address = $3, address_key = $3, name = '', properties = '{}', updated_at = $4 WHERE account_id = $1 AND id = $2 RETURNING id
+UPDATE contact SET address = $3, address_key = $3, name = '', properties = '{}', language = '', updated_at = $4 WHERE account_id = $1 AND id = $2 RETURNING id
 -- name: contact_leave_count
 UPDATE contact_list SET subscribers = subscribers - 1
 WHERE id IN (SELECT list_id FROM subscription WHERE contact_id = $1 AND is_unsubscribed = 0)
