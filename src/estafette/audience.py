@@ -27,6 +27,7 @@ class ContactProperty:
     name: str
     kind: PropertyKind
     created_at: int = 0
+    fallback: str = ""  # what newsletters say for who has no value; as it is shown, "" = nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,3 +260,46 @@ class Segment:
     description: str = ""
     created_at: int = 0
     deleted_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A property that a subscription form asks for."""
+
+    property_id: int
+    label: str
+    is_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FormDefinition:
+    """What a subscription form says and does; kept as JSON."""
+
+    language: str  # en, fr
+    author: str  # who writes the mail that asks to confirm; a verified sender of the account
+    author_name: str = ""
+    title: str = ""  # the heading
+    intro: str = ""
+    words: str = ""  # of the consent, with a box to tick; "" = no box
+    questions: tuple[Question, ...] = ()
+    asks_name: bool = False
+    is_double: bool = True  # the subscription waits until the owner of the address has confirmed it
+    redirect: str = ""  # where the browser goes afterwards; "" = a page of ours
+
+
+@dataclass(frozen=True, slots=True)
+class SignUpForm:
+    """A form by which people subscribe to a list."""
+
+    id: int  # 0 = not yet in the store
+    account_id: int
+    key: str  # in its address; random
+    name: str
+    list_id: int
+    definition: FormDefinition
+    is_active: bool = True
+    asked: int = 0
+    confirmed: int = 0
+    refused: int = 0
+    created_at: int = 0
+    updated_at: int = 0

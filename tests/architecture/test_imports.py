@@ -13,6 +13,7 @@ LINES: list[set[str]] = [
     {"__main__"},
     {"app", "cli"},
     {"web", "api", "demo"},
+    {"signup"},
     {"newsletters"},
     {"accept", "deliver", "feedback"},
     {"prepare", "queue", "status", "stats"},
@@ -116,6 +117,10 @@ SHELL: dict[str, set[str]] = {
         "unsubscribing.py",
         "visits.py",
         "wire.py",
+    },
+    "signup": {
+        "desk.py",
+        "endpoints.py",
     },
     "newsletters": {
         "conductor.py",

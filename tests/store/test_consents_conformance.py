@@ -1,5 +1,6 @@
 """The shelf of consents on both databases: proofs of every change of a place, subscriptions that wait, and what is left of a person afterwards."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -7,7 +8,19 @@ from importlib import resources
 
 import pytest
 
-from estafette.audience import Act, ContactChange, ContactList, ListAction, OptIn, PropertyKind, Standing, Trace
+from estafette.audience import (
+    Act,
+    ContactChange,
+    ContactList,
+    FormDefinition,
+    ListAction,
+    OptIn,
+    PropertyKind,
+    Question,
+    SignUpForm,
+    Standing,
+    Trace,
+)  # fmt: skip
 from estafette.clock import DAY_US, SECOND_US, ManualClock
 from estafette.model import Account, BlockCause
 from estafette.status.blocking import StatusPolicy
@@ -145,3 +158,48 @@ def test_proofs_are_only_added_and_forgotten() -> None:
     texts = [file.read_text("utf-8") for file in resources.files("estafette.store").joinpath("sql").iterdir()]
     assert not [text for text in texts if re.search(r"UPDATE\s+consent_act|consent_act[^;]*DO UPDATE", text)]
     assert sum(text.count("DELETE FROM consent_act") for text in texts) == 1
+
+
+async def test_forms_and_what_came_by_them(store: Database, account: Account, news: ContactList) -> None:
+    shelf, definition = store.sign_ups, FormDefinition("fr", "a@acme.test", questions=(Question(3, "Ville", True),), redirect="https://x.example/")
+    form = await shelf.create(SignUpForm(0, account.id, "k1", "Footer", news.id, definition), NOW)
+    assert form is not None and form == SignUpForm(form.id, account.id, "k1", "Footer", news.id, definition, True, 0, 0, 0, NOW, NOW)
+    assert await shelf.all(account.id) == [form] and await shelf.find(account.id, form.id) == form and await shelf.find_key("k1") == form
+    assert await shelf.find(account.id + 1, form.id) is None and await shelf.all(account.id + 1) == [] and await shelf.find_key("k2") is None
+    changed = replace(form, name="Side", definition=replace(definition, is_double=False), is_active=False)
+    assert await shelf.update(changed, NOW + 1) and not await shelf.update(replace(changed, account_id=account.id + 1), NOW)
+
+    assert await shelf.subscribe(changed, replace(JO, name="Jo"), Trace("form", "form 1"), "fr", NOW)
+    jo = await store.contacts.find_address(account.id, "jo@x.test")
+    assert jo is not None and jo.name == "Jo" and (await store.consents.choices(account.id, "jo@x.test", NOW)).language == "fr"
+    await store.contacts.apply(account.id, [JO], {news.id: ListAction.UNSUBSCRIBE}, Trace("api"), NOW)
+    assert await shelf.subscribe(changed, replace(JO, name="Evil"), Trace("form", "form 1"), "en", NOW)
+    known = await store.consents.choices(account.id, "jo@x.test", NOW)
+    assert known.language == "fr" and known.places[0].is_unsubscribed and await store.contacts.find_address(account.id, "jo@x.test") == jo
+    waiting = await store.consents.ask(wanted(account, news, form_id=form.id))
+    await store.consents.confirm(waiting, Trace("form"), NOW + 1)
+    await shelf.refuse(form.id)
+    assert await shelf.find(account.id, form.id) == replace(changed, asked=3, confirmed=3, refused=1, updated_at=NOW + 1)
+    assert await shelf.delete(account.id, form.id, NOW) and not await shelf.delete(account.id, form.id, NOW) and await shelf.find_key("k1") is None
+
+    assert [await shelf.count("a", NOW, NOW + 10) for _ in range(3)] == [1, 2, 3] and await shelf.count("b", NOW, NOW + 10) == 1
+    assert await shelf.count("a", NOW + 10, NOW + 20) == 1, "another window"
+    assert await shelf.prune(NOW + 11) == 2 and await shelf.prune(NOW + 11) == 0 and await shelf.count("a", NOW + 10, NOW + 20) == 2
+
+
+async def test_a_property_has_a_word_for_who_has_no_value(store: Database, account: Account) -> None:
+    made = await store.contacts.add_property(account.id, "city", PropertyKind.STR, NOW)
+    assert made is not None and made.fallback == ""
+    assert await store.contacts.set_fallback(account.id, made.id, "Paris") and not await store.contacts.set_fallback(account.id + 1, made.id, "x")
+    assert await store.contacts.properties(account.id) == [replace(made, fallback="Paris")]
+
+
+async def test_who_leaves_while_asking_many_times_at_once_leaves_once(store: Database, account: Account, news: ContactList) -> None:
+    number = await put(store, account, news, ListAction.ADD_FORCE, NOW)
+    await asyncio.gather(*(store.consents.leave(account.id, "jo@x.test", None, Trace("link", "message 1"), NOW + 1) for _ in range(8)))
+    found = await store.contacts.find_list(account.id, news.id)
+    assert found is not None and found.subscribers == 0
+    acts = [one for one in await store.consents.acts(account.id, number) if one.list_id]
+    assert [one.act for one in acts] == [Act.UNSUBSCRIBED, Act.SUBSCRIBED]
+    await store.consents.come_back(account.id, "jo@x.test", [news.id], Trace("link"), NOW + 2)
+    assert not await store.blocks(account.id, NOW + 3, "jo@x.test")

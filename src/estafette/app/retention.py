@@ -45,6 +45,18 @@ async def sweep(store: Store, clock: Clock, defaults: Retention) -> tuple[int, i
     return contents, messages
 
 
+async def forget_requests(store: Store, clock: Clock) -> int:
+    """Subscriptions that nobody confirmed, and counts of windows that are over; how many of the former."""
+    gone = 0
+    for _ in range(MAX_BATCHES):
+        count = await store.consents.prune(clock.now_us())
+        gone += count
+        if not count and not await store.sign_ups.prune(clock.now_us()):
+            break
+        await asyncio.sleep(BREATH_S)
+    return gone
+
+
 async def _history(store: Store, clock: Clock, account_id: int, policy: AccountPolicy, defaults: Retention) -> int:
     before = clock.now_us() - _days(policy.event_days, defaults.event_days) * DAY_US
     gone = 0
@@ -90,6 +102,7 @@ class Sweeper:
                 now = self._clock.now_us()
                 if await self._store.statistics.lease(JOB, self._worker_id, now, now + int(EVERY_S * SECOND_US)):
                     contents, messages = await sweep(self._store, self._clock, self._defaults)
+                    await forget_requests(self._store, self._clock)
                     if contents or messages:
                         maillog.swept(contents, messages)
             except Exception as fault:  # outermost frame: nothing is lost, the next round goes on

@@ -62,6 +62,8 @@ from estafette.model import Account
 from estafette.prepare.tokens import OpenMode
 from estafette.prepare.tracking import Tracking
 from estafette.queue.retry import RetryPlan
+from estafette.signup.desk import SignUpDesk
+from estafette.signup.endpoints import SignUpPages
 from estafette.status.blocking import StatusPolicy
 from estafette.store.opening import open_store
 from estafette.store.seam import Store, StoreFault, Worker
@@ -272,6 +274,8 @@ async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Wor
     budget = Budget(config.limits.bodies_bytes // 2)
     payer = await open_account(config, store)
     visits, leaving = open_desks(store, clock, keyring, config.tracking)
+    desk = SignUpDesk(store, clock, door, keyring, config.tracking.url.rstrip("/"), config.tracking.keep_addresses)
+    sign_up = SignUpPages(desk)
     doors = Doors([], visits, [], None, None)
     buckets: dict[int, Bucket] = {}
     loop = asyncio.get_running_loop()
@@ -284,7 +288,7 @@ async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Wor
                 store, keeper, door, clock, public_url=config.http.public_url, max_body_bytes=config.http.max_body_bytes, is_closing=doors.is_closing,
                 buckets=buckets, budget=budget, has_disk=_disk_watch(config, clock),
                 domains=Domains(store, clock, config, open_vault(config, clock), _resolver_maker(config, clock)), inbound_domain=config.inbound.domain,
-                routes=[*feedback_routes(visits, leaving), *_dashboard(config, clock, store, door, doors)],
+                routes=[*feedback_routes(visits, leaving), *sign_up.routes(), *_dashboard(config, clock, store, door, doors)],
             )
             server_config = uvicorn.Config(
                 app, loop="none", lifespan="off", log_config=None, access_log=False, proxy_headers=True, forwarded_allow_ips=list(config.http.trusted_proxies),

@@ -108,6 +108,8 @@ def _ask(w: OptIn) -> Unit[int]:
     properties = msgspec.json.encode(w.properties).decode()
     rows = yield Rows("opt_in_put", (w.account_id, w.list_id, w.form_id, w.address, w.address_key, w.name, properties, w.language, w.ip, w.words, w.asked_at,
                                       w.expires_at))  # fmt: skip
+    if w.form_id:
+        yield Many("sign_up_form_count", [(w.form_id, 1, 0, 0)])
     return int(rows[0][0])
 
 
@@ -132,17 +134,21 @@ def _confirm(opt_in_id: int, trace: Trace, now: int) -> Unit[Confirmation]:
         found = yield from _opt_in(opt_in_id)
         return Confirmation.BEFORE if found is not None and found.confirmed_at is not None else Confirmation.GONE
     one = _opt_in_of(rows[0])
-    change = ContactChange(one.address, one.address_key, one.name or None, properties=dict(one.properties))
-    ids = yield from contacts.apply(one.account_id, [change], {one.list_id: ListAction.ADD_FORCE}, trace, now, False)
-    if ids is None:
+    if not (yield Rows("list_lock", (one.account_id, one.list_id))):
         return Confirmation.GONE
+    change = ContactChange(one.address, one.address_key, one.name or None, properties=dict(one.properties))
+    ids = yield from contacts.apply(one.account_id, [change], {}, trace, now, False)
+    assert ids is not None  # no list was asked for
     number = ids[one.address_key]
-    if one.language:
-        yield Many("contact_language_set", [(number, one.language)])
-    yield Many("blocks_lift_cause", [(one.account_id, one.address_key, BlockCause.UNSUBSCRIBE.value, now, "subscribed again, and confirmed it")])
     asked = Trace(trace.source, trace.evidence, one.ip, one.words)
     yield from prove(one.account_id, [(one.list_id, number, Act.ASKED)], asked, one.asked_at)
     yield from prove(one.account_id, [(one.list_id, number, Act.CONFIRMED)], trace, now)
+    yield from contacts.apply(one.account_id, [change], {one.list_id: ListAction.ADD_FORCE}, trace, now, True)
+    yield Many("blocks_lift_cause", [(one.account_id, one.address_key, BlockCause.UNSUBSCRIBE.value, now, "subscribed again, and confirmed it")])
+    if one.form_id:
+        yield Many("sign_up_form_count", [(one.form_id, 0, 1, 0)])
+    if one.language:
+        yield Many("contact_language_set", [(number, one.language)])
     return Confirmation.DONE
 
 

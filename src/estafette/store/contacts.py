@@ -93,6 +93,10 @@ class Contacts:
         """False when there is none of this id, or another one has the name."""
         return await self._driver.write(lambda: _done("property_rename", account_id, property_id, name, name.lower()))
 
+    async def set_fallback(self, account_id: int, property_id: int, fallback: str) -> bool:
+        """What newsletters say for who has no value; False when there is no such property."""
+        return await self._driver.write(lambda: _done("property_fallback", account_id, property_id, fallback))
+
     async def drop_property(self, account_id: int, property_id: int, now: int) -> bool:
         """Its values are no longer seen; False when there is none."""
         return await self._driver.write(lambda: _done("property_drop", account_id, property_id, now))
@@ -279,7 +283,7 @@ def _done(query: str, *params: object) -> Unit[bool]:
 
 
 def _property(row: Row) -> ContactProperty:
-    return ContactProperty(row[0], row[1], row[2], PropertyKind(row[3]), row[4])
+    return ContactProperty(row[0], row[1], row[2], PropertyKind(row[3]), row[4], row[5])
 
 
 def _properties(account_id: int) -> Unit[list[ContactProperty]]:

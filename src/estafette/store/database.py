@@ -44,6 +44,7 @@ from estafette.store.privacy import Privacy
 from estafette.store.reports import Reports
 from estafette.store.screens import Screens
 from estafette.store.seam import Audit, Policy, SiteBacklog, Waiting, Want, Worker
+from estafette.store.sign_ups import SignUps
 from estafette.store.signers import Signers
 from estafette.store.standing import Standing
 from estafette.store.statistics import Statistics
@@ -74,6 +75,7 @@ class Database:
         self.campaigns = Campaigns(driver)
         self.contacts = Contacts(driver)
         self.consents = Consents(driver)
+        self.sign_ups = SignUps(driver)
         self.contact_jobs = ContactJobs(driver)
         self.privacy = Privacy(driver)
         self.holds = Holds(driver, policy)

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from estafette.store.newsletters import Newsletters
     from estafette.store.reports import Reports
     from estafette.store.screens import Screens
+    from estafette.store.sign_ups import SignUps
     from estafette.store.standing import Standing
     from estafette.store.statistics import Statistics
     from estafette.store.users import Users
@@ -178,6 +179,7 @@ class Store(Protocol):
     contacts: Contacts
     contact_jobs: ContactJobs
     consents: "Consents"  # proofs, and what waits to be confirmed
+    sign_ups: "SignUps"
     privacy: Privacy
     newsletters: "Newsletters"
     statistics: "Statistics"  # counters, and those who follow the event table

@@ -52,9 +52,11 @@ UPDATE message SET recipient = $3, address_key = $3 WHERE account_id = $1 AND ad
   AND state IN ('delivered', 'soft_bounced', 'hard_bounced', 'blocked')
 -- name: property_put
 INSERT INTO contact_property (account_id, name, name_key, kind, created_at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (account_id, name_key) WHERE dropped_at IS NULL DO NOTHING RETURNING id, account_id, name, kind, created_at
+ON CONFLICT (account_id, name_key) WHERE dropped_at IS NULL DO NOTHING RETURNING id, account_id, name, kind, created_at, fallback
+-- name: property_fallback
+UPDATE contact_property SET fallback = $3 WHERE account_id = $1 AND id = $2 AND dropped_at IS NULL RETURNING id
 -- name: properties
-SELECT id, account_id, name, kind, created_at FROM contact_property WHERE account_id = $1 AND dropped_at IS NULL ORDER BY id
+SELECT id, account_id, name, kind, created_at, fallback FROM contact_property WHERE account_id = $1 AND dropped_at IS NULL ORDER BY id
 -- name: property_rename
 UPDATE contact_property SET name = $3, name_key = $4 WHERE account_id = $1 AND id = $2 AND dropped_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM contact_property o WHERE o.account_id = $1 AND o.name_key = $4 AND o.id <> $2 AND o.dropped_at IS NULL) RETURNING id

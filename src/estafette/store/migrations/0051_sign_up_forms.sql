@@ -1,0 +1,32 @@
+-- Forms by which people subscribe, how often something was asked, and what a property is in a newsletter for who has no value of it.
+
+CREATE TABLE sign_up_form (
+    id BIGINT PRIMARY KEY,
+    account_id BIGINT NOT NULL REFERENCES account (id),
+    key TEXT NOT NULL UNIQUE,                       -- in its address; random
+    name TEXT NOT NULL,                             -- for the account only
+    list_id BIGINT NOT NULL REFERENCES contact_list (id),
+    definition TEXT NOT NULL,                       -- JSON: audience.FormDefinition
+    is_active SMALLINT NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
+    asked BIGINT NOT NULL DEFAULT 0,                -- requests that were taken
+    confirmed BIGINT NOT NULL DEFAULT 0,            -- subscriptions that came of them
+    refused BIGINT NOT NULL DEFAULT 0,              -- by the trap for programs, or as too many
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT
+);
+CREATE INDEX sign_up_form_order ON sign_up_form (account_id, id);
+--pg CREATE SEQUENCE sign_up_form_id AS BIGINT;
+--pg ALTER TABLE sign_up_form ALTER COLUMN id SET DEFAULT nextval('sign_up_form_id');
+
+-- How often something was asked within a window of time. `who` is a keyed hash of an address, a network or a form: no person can be read from it.
+CREATE TABLE sign_up_count (
+    who TEXT NOT NULL,
+    starts_at BIGINT NOT NULL,
+    ends_at BIGINT NOT NULL,
+    count BIGINT NOT NULL,
+    PRIMARY KEY (who, starts_at)
+);
+CREATE INDEX sign_up_count_end ON sign_up_count (ends_at);
+
+ALTER TABLE contact_property ADD COLUMN fallback TEXT NOT NULL DEFAULT '';  -- what newsletters say for who has no value; as it is shown, '' = nothing
