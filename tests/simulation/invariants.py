@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from estafette.clock import SECOND_US
 from estafette.mail.token import Keyring, read_return_path
-from estafette.model import FINAL_STATES, EventKind, State
+from estafette.model import FINAL_STATES, EventKind, Mark, State
 from estafette.status.transitions import next_state
 from tests.simulation.loop import START_US, Process, SimulatedLoop
 from tests.simulation.network import End
@@ -216,7 +216,7 @@ class Witness:
         events: dict[int, list[tuple[str, str]]] = defaultdict(list)
         for message_id, kind, data in self.disk.ask("SELECT message_id, kind, data FROM event WHERE kind <> 'accepted' ORDER BY id"):
             events[message_id].append((kind, data))
-        for message_id, state, attempts in self.disk.ask("SELECT id, state, attempts FROM message"):
+        for message_id, state, attempts, marks in self.disk.ask("SELECT id, state, attempts, marks FROM message"):
             folded, tried = State.QUEUED, 0
             for kind, data in events[message_id]:
                 if kind in (EventKind.RECLAIMED, EventKind.NOTE, EventKind.REQUEUED):
@@ -234,6 +234,10 @@ class Witness:
                     break
                 folded = after
                 uncertain[message_id] += kind == EventKind.UNCERTAIN or '"uncertain":1' in data
+            kinds = {kind for kind, _ in events[message_id]}
+            read = (EventKind.CLICKED in kinds and Mark.OPENED | Mark.CLICKED) or (EventKind.OPENED in kinds and Mark.OPENED) or 0
+            if marks & (Mark.OPENED | Mark.CLICKED) != read:
+                self.violated(f"I7: the marks are {marks}, the events say {read}", message_id)
             if (folded, tried) != (state, attempts) and state in FINAL_STATES:
                 self.violated(f"I7: is {state} after {attempts} attempts, the events say {folded} after {tried}", message_id)
         return uncertain

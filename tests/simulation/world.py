@@ -53,6 +53,7 @@ class Settings:
     fulls: int = 0  # disk full
     operators: int = 0  # blocks, lifts, immediate retries
     jumps: int = 0  # of the wall clock
+    readers: int = 0  # times that somebody opens, clicks, or a customer takes a mail back
 
 
 @dataclass(slots=True)
@@ -203,7 +204,7 @@ class World:
         while self.loop.now_s < end_s and self.disk.ask("SELECT 1 FROM queue LIMIT 1"):
             await asyncio.sleep(LOOK_EVERY_S)
             self.witness.look()
-            self.witness.overdue(plan.give_up_s if self.loop.now_s < end_s else slack_s)
+            self.witness.overdue(plan.give_up_s + self.witness.jumped_s if self.loop.now_s < end_s else slack_s)
         self.witness.look()
         self.witness.overdue(slack_s)
         if self.witness.reporters.under_way:
@@ -219,7 +220,7 @@ class World:
         s, chance = self.settings, self.chance
         until_s = s.span_s + s.plan.give_up_s * 0.5
         acts = [("kill", s.kills), ("term", s.terms), ("stop", s.stops), ("power", s.power_cuts), ("outage", s.outages), ("full", s.fulls),
-                ("people", s.operators), ("jump", s.jumps)]  # fmt: skip
+                ("people", s.operators), ("jump", s.jumps), ("reader", s.readers)]  # fmt: skip
         times = sorted((chance.uniform(1.0, until_s), act) for act, count in acts for _ in range(count))
         tasks = []
         for at_s, act in times:
@@ -256,6 +257,8 @@ class World:
             disk.is_full = False
         elif act == "people":
             await self._interfere()
+        elif act == "reader":
+            await self._read_or_cancel()
         elif act == "jump":
             by_s = chance.choice([-86_400.0, -3600.0, 3600.0, 86_400.0])
             self.witness.tell(0, f"the wall clock jumps by {by_s:.0f} s")
@@ -283,6 +286,24 @@ class World:
             pass  # told so, and tries no more
 
 
+    async def _read_or_cancel(self) -> None:
+        """Somebody opens a mail that arrived or clicks in it; or who sent one takes it back before it was tried."""
+        now, what = self.clock.now_us(), self.chance.choice([EventKind.OPENED, EventKind.CLICKED, None])
+        try:
+            if what is None:
+                waiting = self.disk.ask("SELECT message_id, account_id FROM queue WHERE attempts = 0 ORDER BY message_id")
+                if waiting:
+                    message_id, account_id = self.chance.choice(waiting)
+                    if await self.desk.cancel(message_id, account_id, now, "cancelled by the account"):
+                        self.witness.tell(message_id, "is cancelled")
+            elif arrived := self.disk.ask("SELECT id, account_id FROM message WHERE state = 'delivered' ORDER BY id"):
+                message_id, account_id = self.chance.choice(arrived)
+                marks = Mark.OPENED if what is EventKind.OPENED else Mark.OPENED | Mark.CLICKED
+                await self.desk.record_many([Record(message_id, what, now, marks=int(marks), account_id=account_id, is_patient=True)])
+        except StoreFault:
+            pass  # the page that they wanted comes all the same
+
+
 def draw(seed: int) -> Settings:
     """The settings of a seed: every kind of fault is there or not, and how much of it is drawn too."""
     c = random.Random(f"settings {seed}")
@@ -297,7 +318,7 @@ def draw(seed: int) -> Settings:
     give_up_s = 7200.0 * scale
     plan = Plan(
         workers=c.randint(1, 3), give_up_s=give_up_s, retry_s=tuple(round(give_up_s * share, 1) for share in (0.01, 0.03, 0.1, 0.2)),
-        lease_s=max(10.0, round(give_up_s / 40)), connections=c.choice([1, 2, 5, 20]), max_connections=c.choice([2, 5, 500]),
+        lease_s=max(10.0, round(give_up_s / 25)), connections=c.choice([1, 2, 5, 20]), max_connections=c.choice([2, 5, 500]),
         messages_per_connection=c.choice([1, 3, 100]), idle_s=c.choice([0.0, 1.0, 5.0, 60.0]), connect_s=c.choice([5.0, 30.0]),
         command_s=c.choice([10.0, 60.0, 300.0]), data_s=c.choice([20.0, 600.0]), bodies_bytes=c.choice([20_000, 16_000_000]),
         drain_s=c.choice([0.0, 5.0, 30.0]), tells_of_the_dead=c.random() < 0.7,
@@ -308,14 +329,14 @@ def draw(seed: int) -> Settings:
         share(0.003, 0.03, 0.2), share(0.05, 0.6, 0.3), share(0.05, 0.5), c.choice(piped),
     )  # fmt: skip
     return Settings(
-        seed, orders=c.choice([5, 20, 40]), span_s=round(c.choice([0.01, 0.1, 0.5]) * give_up_s, 1), providers=c.randint(1, 4),
-        poll_s=round(max(1.0, give_up_s / 300), 1), plan=plan,
+        seed, orders=c.choice([4, 12, 32]), span_s=round(c.choice([0.01, 0.1, 0.5]) * give_up_s, 1), providers=c.randint(1, 4),
+        poll_s=round(max(1.0, give_up_s / 150), 1), plan=plan,
         network=Faults(c.choice([0.001, 0.02, 0.5]), share(0.05, 0.9), share(0.005, 0.1), share(0.003, 0.05, 0.3)),
         store=StoreFaults(c.choice([0.001, 0.01, 0.3]), share(0.001, 0.1), share(0.001, 0.05, 0.3)), manners=manners,
         habits=Habits(share(0.01, 0.2, 0.4), share(0.01, 0.2, 0.4), share(0.01, 0.2, 0.3), round(give_up_s * c.choice([0.0, 0.01, 0.3]), 1)),
         dns=share(0.01, 0.3, 0.4), persistence=c.choice([0.0, 0.5, 1.0]), dawdles=share(0.05, 0.5, 0.3),
         kills=count(8), terms=count(4), stops=count(3, 0.25), power_cuts=count(3, 0.3), outages=count(3, 0.3), fulls=count(2, 0.2),
-        operators=count(6), jumps=count(2, 0.15),
+        operators=count(6), jumps=count(2, 0.15), readers=count(12),
     )  # fmt: skip
 
 
@@ -331,7 +352,7 @@ def calmer(settings: Settings) -> Sequence[Settings]:
     for orders in (1, s.orders // 4, s.orders // 2):
         if 0 < orders < s.orders:
             plain.append(replace(s, orders=orders))
-    for name in ("kills", "terms", "stops", "power_cuts", "outages", "fulls", "operators", "jumps", "dns", "dawdles"):
+    for name in ("kills", "terms", "stops", "power_cuts", "outages", "fulls", "operators", "jumps", "readers", "dns", "dawdles"):
         value = getattr(s, name)
         if value:
             plain.append(replace(s, **{name: type(value)(0)}))

@@ -276,6 +276,16 @@ async def test_messages_past_their_deadline_are_given_up_whatever_their_due_time
     assert (block.cause, block.until) == (BlockCause.SOFT_BOUNCE, NOW + 93 * DAY_US)
 
 
+async def test_what_is_past_its_deadline_is_not_taken_any_more(store: Database, account: Account) -> None:
+    """It was taken, given back by the attempt, and taken again at once, so that the look at deadlines hardly ever found it free."""
+    await store.accept(new_submission(account, new_message(1)))
+    (one,) = await claim_all(store)
+    late = NOW + 3 * DAY_US
+    await store.settle(Settlement(one, Outcome(OutcomeKind.RELEASED, late)))
+    assert await claim_all(store, late) == []
+    assert await store.expire(late, 10) == 1
+
+
 async def test_late_reports_and_marks_obey_the_table(store: Database, account: Account) -> None:
     await store.accept(new_submission(account, new_message(1), new_message(2)))
     one, two = await claim_all(store)

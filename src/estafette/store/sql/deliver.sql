@@ -72,13 +72,13 @@ WHERE q.due_at <= $2 AND q.lane < 6
   AND (SELECT count(*) FROM hold h WHERE h.account_id = 0 AND q.site = '@' || h.domain) = 0
 -- name: claim_group (sqlite)
 UPDATE queue SET owner = $6, claims = claims + 1 WHERE message_id IN (
-    SELECT message_id FROM queue WHERE owner = 0 AND site = $1 AND lane = $2 AND account_id = $3 AND campaign_id = $4 AND due_at <= $5
+    SELECT message_id FROM queue WHERE owner = 0 AND site = $1 AND lane = $2 AND account_id = $3 AND campaign_id = $4 AND due_at <= $5 AND deadline_at > $5
     ORDER BY due_at LIMIT $7)
 RETURNING message_id, submission_id, account_id, recipient, domain, site, lane, attempts, accepted_at, due_at, deadline_at, owner, notify, claims, stream
 -- name: claim_group (postgres)
 -- SKIP LOCKED: two workers that take from one group never wait for each other.
 UPDATE queue SET owner = $6, claims = claims + 1 WHERE message_id IN (
-    SELECT message_id FROM queue WHERE owner = 0 AND site = $1 AND lane = $2 AND account_id = $3 AND campaign_id = $4 AND due_at <= $5
+    SELECT message_id FROM queue WHERE owner = 0 AND site = $1 AND lane = $2 AND account_id = $3 AND campaign_id = $4 AND due_at <= $5 AND deadline_at > $5
     ORDER BY due_at LIMIT $7 FOR UPDATE SKIP LOCKED)
 RETURNING message_id, submission_id, account_id, recipient, domain, site, lane, attempts, accepted_at, due_at, deadline_at, owner, notify, claims, stream
 -- name: mark_sent
