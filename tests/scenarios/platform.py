@@ -20,6 +20,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from estafette.clock import SystemClock
+from estafette.status.blocking import StatusPolicy
+from estafette.store.opening import open_store
+from estafette.store.seam import StoreFault
+
 ESTAFETTE = [sys.executable, "-m", "estafette"]
 DOMAIN = "sender.example"
 START_S = 30.0
@@ -154,12 +159,30 @@ class Platform:
         """The messages once there are `count` of them and all are in a final state."""
         deadline = time.monotonic() + timeout_s
         while True:
-            found = await asyncio.to_thread(self.messages)
-            if len(found) >= count and all(m["state"] in ("delivered", "hard_bounced", "soft_bounced", "blocked") for m in found):
-                assert len(found) == count
-                return found
-            assert time.monotonic() < deadline, f"{len(found)} of {count} messages: {[(m['to'], m['state']) for m in found][:20]}\n{self.log()[-3000:]}"
+            is_over = time.monotonic() > deadline
+            if is_over or await self._is_at_rest(count):  # a look costs a hundredth of a command
+                found = await asyncio.to_thread(self.messages)
+                if len(found) >= count and all(m["state"] in ("delivered", "hard_bounced", "soft_bounced", "blocked") for m in found):
+                    assert len(found) == count
+                    return found
+            else:
+                found = []
+            assert not is_over, f"{len(found)} of {count} messages: {[(m['to'], m['state']) for m in found][:20]}\n{self.log()[-3000:]}"
             await asyncio.sleep(0.2)
+
+    async def _is_at_rest(self, count: int) -> bool:
+        """Whether so many messages were accepted and nothing waits, asked of the database itself."""
+        try:
+            store = await open_store(self.database_url, StatusPolicy(), SystemClock(), 1)
+        except StoreFault:
+            return False
+        try:
+            audit = await store.audit()
+            return audit.accepted >= count and not audit.queued
+        except StoreFault:
+            return False
+        finally:
+            await store.close()
 
     async def reaches(self, state: str, count: int = 1, timeout_s: float = 60.0) -> list[dict[str, Any]]:
         """The messages in `state` once there are `count` of them."""

@@ -180,7 +180,7 @@ async def test_an_idempotency_key_sends_once(world: World) -> None:
 
 async def test_a_block_put_between_accept_and_attempt_stops_the_mail(world: World) -> None:
     world.mx.replies = {"rcpt": {"a@dest.example": ["450 4.2.1 later", None]}}
-    async with world.platform(sections={"delivery": 'retry = ["3s"]'}) as platform:
+    async with world.platform(sections={"delivery": 'retry = ["8s"]'}) as platform:
         await asyncio.to_thread(platform.send, "a@dest.example")
         await platform.reaches("deferred")
         assert platform.run("block", "add", "a@dest.example", "--account", "shop").returncode == 0

@@ -330,7 +330,7 @@ class Path:
                 self.site.add(items)
                 return
         shaper.unreachable(self.way, 0, now_s, started_s, engine.sending.plan.pauses_s)
-        maillog.path_slowed(self.name, nowhere.text, self.way.flow.paused_until_s - now_s)
+        maillog.path_slowed(self.name, nowhere.text, max(0.0, self.way.flow.paused_until_s - now_s))
         facts = Facts(engine.clock.now_us(), engine.clock.random(), self.site.name, nowhere.stage, duration_ms=int((now_s - started_s) * 1000))
         if link is not None:
             facts = replace(facts, host=link.host, address=link.address, source=link.source)
