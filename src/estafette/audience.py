@@ -27,7 +27,7 @@ class ContactProperty:
     name: str
     kind: PropertyKind
     created_at: int = 0
-    fallback: str = ""  # what newsletters say for who has no value; as it is shown, "" = nothing
+    fallback: PropertyValue | None = None  # what mails say for who has no value
 
 
 @dataclass(frozen=True, slots=True)

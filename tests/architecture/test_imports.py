@@ -119,6 +119,7 @@ SHELL: dict[str, set[str]] = {
         "wire.py",
     },
     "signup": {
+        "book.py",
         "desk.py",
         "endpoints.py",
     },
@@ -134,6 +135,7 @@ SHELL: dict[str, set[str]] = {
         "desk.py",
         "feed.py",
         "figures.py",
+        "forms.py",
         "own.py",
         "preview.py",
         "rest/accounts.py",

@@ -189,7 +189,7 @@ async def test_forms_and_what_came_by_them(store: Database, account: Account, ne
 
 async def test_a_property_has_a_word_for_who_has_no_value(store: Database, account: Account) -> None:
     made = await store.contacts.add_property(account.id, "city", PropertyKind.STR, NOW)
-    assert made is not None and made.fallback == ""
+    assert made is not None and made.fallback is None
     assert await store.contacts.set_fallback(account.id, made.id, "Paris") and not await store.contacts.set_fallback(account.id + 1, made.id, "x")
     assert await store.contacts.properties(account.id) == [replace(made, fallback="Paris")]
 

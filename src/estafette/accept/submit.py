@@ -113,8 +113,9 @@ class SubmitDoor:
         found = [contact for key in keys if (contact := await shelf.find_address(account_id, key)) is not None]
         if not found:
             return {}
-        names = {p.id: p for p in await shelf.properties(account_id)}
-        return {c.address_key: Known(c.id, c.name, {names[i].name: _shown(names[i], value) for i, value in c.properties.items() if i in names}) for c in found}
+        known = await shelf.properties(account_id)
+        return {c.address_key: Known(c.id, c.name, {p.name: _shown(p, value) for p in known if (value := c.properties.get(p.id, p.fallback)) is not None})
+                for c in found}  # fmt: skip
 
     async def submit(self, requests: Sequence[Request]) -> list[Accepted]:
         """Commit all requests together. Raises StoreFault: then nothing was accepted.

@@ -22,6 +22,7 @@ from estafette.api.desk import Desk, Endpoint, answer, guarded
 from estafette.api.errors import Problem, entry
 from estafette.api.feed import again, calls, feed
 from estafette.api.figures import guard, statistics
+from estafette.api.forms import consents, form, forms
 from estafette.api.openapi import openapi
 from estafette.api.operations import OPERATIONS
 from estafette.api.own import cancel, raw
@@ -55,12 +56,13 @@ def make_app(
     has_disk: Callable[[], bool] = lambda: True,
     domains: Domains | None = None,
     inbound_domain: str = "",
+    links_url: str = "",
     routes: Sequence[Route] = (),
 ) -> Starlette:
     """The application. `buckets`, `budget` and `has_disk` are shared with the SMTP door when both are in one process: limits hold for both together;
-    `routes` are others that the same listener serves."""
+    `routes` are others that the same listener serves, `links_url` is what the addresses of public ones begin with."""
     desk = Desk(store, keeper, door, clock, public_url.rstrip("/"), max_body_bytes, is_closing, rules,
-                {} if buckets is None else buckets, budget, body_within_s, has_disk, domains, inbound_domain)  # fmt: skip
+                {} if buckets is None else buckets, budget, body_within_s, has_disk, domains, inbound_domain, links_url)  # fmt: skip
 
     file = openapi(OPERATIONS, desk.public_url)
     page = reference_page(OPERATIONS)
@@ -96,6 +98,9 @@ def make_app(
             _route("/v1/estafette/events", _v31(desk, feed), "GET"),
             _route("/v1/estafette/events/{id}/again", _v31(desk, again), "POST"),
             _route("/v1/estafette/webhook-calls", _v31(desk, calls), "GET"),
+            _route("/v1/estafette/forms", _v31(desk, forms), "GET", "POST"),
+            _route("/v1/estafette/forms/{id}", _v31(desk, form), "GET", "PUT", "DELETE"),
+            _route("/v1/estafette/contacts/{id}/consents", _v31(desk, consents), "GET"),
             _route("/v3/DATA/contactslist/{id}/CSVData/{media:path}", _v3(desk, upload), "POST"),
             _route("/v3/DATA/batchjob/{id}/{name}/{media:path}", _v3(desk, errors_of), "GET"),
             _route("/v4/contacts/{id}", _v31(desk, erase), "DELETE"),

@@ -53,6 +53,7 @@ class Desk:
     has_disk: Callable[[], bool] = lambda: True  # whether the database's disk has `limits.min_free_disk`
     domains: Domains | None = None  # None: this process does not look after domains
     inbound_domain: str = ""  # mail to it comes to our inbound listener
+    links_url: str = ""  # what the public pages begin with; "" = public_url
     key_buckets: dict[str, Bucket] = field(default_factory=dict)  # by API key
 
     def identifier(self) -> str:

@@ -36,6 +36,7 @@ class Operation:
 
 KEY: Final = Parameter("Idempotency-Key", "header", "For 24 hours the same key with the same request gets the first answer, and nothing is sent again.")
 _ID: Final = Parameter("id", "path", "A MessageID.", is_required=True)
+_FORM: Final = Parameter("id", "path", "A form's ID.", int)
 _SENT: Final = (shapes.SendAnswer, shapes.Problem)
 
 OPERATIONS: Final = (
@@ -97,6 +98,19 @@ OPERATIONS: Final = (
     Operation(
         "GET", "/v1/estafette/guard", "What the reputation guard ordered", "Orders in force.", (Parameter("all", "query", "1: lifted ones too.", int),),
         answers=((200, shapes.GuardOrders),),
+    ),
+    Operation("GET", "/v1/estafette/forms", "Subscription forms", answers=((200, shapes.Forms),)),
+    Operation("POST", "/v1/estafette/forms", "Make a subscription form", "What it may be is told field by field.", (), shapes.FormCall,
+              answers=((200, shapes.Form),)),
+    Operation("GET", "/v1/estafette/forms/{id}", "One subscription form", parameters=(_FORM,), answers=((200, shapes.Form),)),
+    Operation("PUT", "/v1/estafette/forms/{id}", "Change a subscription form", "What is not given stays.", (_FORM,), shapes.FormCall,
+              answers=((200, shapes.Form),)),
+    Operation("DELETE", "/v1/estafette/forms/{id}", "Delete a subscription form", "What it brought stays; what waits can still be confirmed.", (_FORM,),
+              answers=((204, None),)),
+    Operation(
+        "GET", "/v1/estafette/contacts/{id}/consents", "Proofs of one person's consent", "Newest first; go on with the last ID as before.",
+        (Parameter("id", "path", "A ContactID."), Parameter("limit", "query", "100 by default, at most 1000.", int),
+         Parameter("before", "query", "An ID to go on from.", int)), answers=((200, shapes.Consents),),
     ),
     Operation("GET", "/healthz", "Fit to take requests?", answers=((200, shapes.Health), (503, shapes.Health)), is_open=True),
 )  # fmt: skip

@@ -284,6 +284,74 @@ class Preview(Struct):
     Error: PreviewError | None
 
 
+class FormQuestion(Struct):
+    """A contact property that a form asks for."""
+
+    Property: Annotated[str, Meta(description="Its name.")]
+    Label: Annotated[str, Meta(max_length=200, description="Empty: the name.")] = ""
+    IsRequired: bool = False
+
+
+class FormCall(Struct):
+    """A subscription form, as it is made or changed."""
+
+    Name: Annotated[str, Meta(min_length=1, max_length=100, description="For the account only.")] = ""
+    ListID: int = 0
+    Language: Literal["en", "fr"] = "en"
+    Author: Annotated[str, Meta(description="Who writes the mail that asks to confirm; a verified sender of the account.")] = ""
+    AuthorName: Annotated[str, Meta(max_length=200)] = ""
+    Title: Annotated[str, Meta(max_length=200, description="The heading, and what the mail says one subscribes to; by default the list's name.")] = ""
+    Intro: Annotated[str, Meta(max_length=1000)] = ""
+    Words: Annotated[str, Meta(max_length=2000, description="Of the consent, with a box to tick; kept with every subscription.")] = ""
+    Questions: Annotated[list[FormQuestion], Meta(max_length=20)] = field(default_factory=list)
+    AsksName: bool = False
+    DoubleOptIn: Annotated[bool, Meta(description="The subscription waits until the owner of the address has confirmed it.")] = True
+    Redirect: Annotated[str, Meta(max_length=1000, description="Where the browser goes afterwards; empty: a page of ours.")] = ""
+    IsActive: bool = True
+
+
+class Form(FormCall):
+    """A subscription form with what came of it."""
+
+    ID: int = 0
+    Url: str = ""
+    Snippet: Annotated[str, Meta(description="The form as HTML for any page.")] = ""
+    Asked: int = 0
+    Confirmed: int = 0
+    Refused: Annotated[int, Meta(description="By the trap for programs, or as too many.")] = 0
+    CreatedAt: str = ""
+    UpdatedAt: str = ""
+
+
+class Forms(Struct):
+    """By ID."""
+
+    Count: int
+    Data: list[Form]
+
+
+class Consent(Struct):
+    """A proof of what was done about a person's place on a list."""
+
+    ID: int
+    At: str
+    Act: Literal["asked", "confirmed", "subscribed", "unsubscribed", "removed", "excluded", "included", "paused", "resumed"]
+    ListID: Annotated[int, Meta(description="0: about all lists.")]
+    ListName: str
+    Source: Annotated[str, Meta(description="By which way: api, import, job, dashboard, form, link, preferences.")]
+    Evidence: str
+    IP: Annotated[str, Meta(description="Cut to its network unless the operator keeps whole ones.")]
+    Words: Annotated[str, Meta(description="That were agreed to.")]
+    Reason: Annotated[str, Meta(description="Why somebody left: too_many, not_interested, not_asked, hard_to_read, other, or own words.")]
+
+
+class Consents(Struct):
+    """Newest first."""
+
+    Count: int
+    Data: list[Consent]
+
+
 class Health(Struct):
     """Whether requests are taken."""
 

@@ -288,6 +288,7 @@ async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Wor
                 store, keeper, door, clock, public_url=config.http.public_url, max_body_bytes=config.http.max_body_bytes, is_closing=doors.is_closing,
                 buckets=buckets, budget=budget, has_disk=_disk_watch(config, clock),
                 domains=Domains(store, clock, config, open_vault(config, clock), _resolver_maker(config, clock)), inbound_domain=config.inbound.domain,
+                links_url=config.tracking.url.rstrip("/"),
                 routes=[*feedback_routes(visits, leaving), *sign_up.routes(), *_dashboard(config, clock, store, door, doors)],
             )
             server_config = uvicorn.Config(

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from estafette.audience import ContactProperty
 from estafette.clock import Clock
 from estafette.mail.address import AddressError, parse
-from estafette.prepare.personal import Person
+from estafette.prepare.personal import Person, named_values
 from estafette.store.batch import Batcher
 
 CACHE_S: Final = 5.0
@@ -33,7 +33,7 @@ class People:
         self._people = people
         self._properties = properties
         self._clock = clock
-        self._names: dict[int, tuple[dict[int, str], float]] = {}
+        self._known: dict[int, tuple[list[ContactProperty], float]] = {}
         self._asking: Batcher[tuple[int, str], tuple[str, Values]] = Batcher(self._ask, limit=500, lanes=1)
 
     async def person(self, account_id: int, recipient: str) -> Person:
@@ -43,16 +43,15 @@ class People:
         except AddressError:
             return Person(recipient)
         name, values = await self._asking.put((account_id, key))
-        names = await self._names_of(account_id)
-        return Person(recipient, name, {names[number]: value for number, value in values.items() if number in names})
+        return Person(recipient, name, named_values(await self._properties_of(account_id), values))
 
-    async def _names_of(self, account_id: int) -> dict[int, str]:
-        known = self._names.get(account_id)
+    async def _properties_of(self, account_id: int) -> list[ContactProperty]:
+        known = self._known.get(account_id)
         if known is None or known[1] <= self._clock.monotonic():
-            known = ({p.id: p.name for p in await self._properties.properties(account_id)}, self._clock.monotonic() + CACHE_S)
-            if len(self._names) >= MAX_ACCOUNTS:
-                del self._names[next(iter(self._names))]
-            self._names[account_id] = known
+            known = (await self._properties.properties(account_id), self._clock.monotonic() + CACHE_S)
+            if len(self._known) >= MAX_ACCOUNTS:
+                del self._known[next(iter(self._known))]
+            self._known[account_id] = known
         return known[0]
 
     async def _ask(self, batch: Sequence[tuple[int, str]]) -> list[tuple[str, Values]]:

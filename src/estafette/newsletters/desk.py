@@ -19,7 +19,7 @@ from estafette.newsletters.forecast import Forecast
 from estafette.newsletters.life import UNDO_S, Order, State, after, refusal
 from estafette.newsletters.segment_language import SegmentError
 from estafette.nouns import Newsletter
-from estafette.prepare.personal import Person, Source, Unfillable, encode_source, mail_for, read_source
+from estafette.prepare.personal import Person, Source, Unfillable, encode_source, mail_for, named_values, read_source
 from estafette.store.seam import Store
 
 SAMPLES: Final = 100
@@ -66,9 +66,9 @@ class NewsletterDesk:
         )  # fmt: skip
 
     async def _samples(self, newsletter: Newsletter) -> list[Person]:
-        names = {p.id: p.name for p in await self.store.contacts.properties(newsletter.account_id)}
+        known = await self.store.contacts.properties(newsletter.account_id)
         members = await self.store.newsletters.audience(newsletter.list_id, 0, SAMPLES)
-        return [Person(m.address, m.name, {names[i]: value for i, value in m.properties.items() if i in names}) for m in members]
+        return [Person(m.address, m.name, named_values(known, m.properties)) for m in members]
 
     async def forecast(self, newsletter: Newsletter) -> Forecast:
         """What would become of its recipients if it went now; walks the whole list. Raises SegmentError and StoreFault."""
@@ -121,13 +121,13 @@ class NewsletterDesk:
         if author is None or not may_write_as(await self.store.authors(account.id), author):
             raise Refused(f"{source.author or 'an empty address'} is not a verified sender of this account")
         known = await self.store.newsletters.people(account.id, [address.key for address, _ in recipients])
-        names = {p.id: p.name for p in await self.store.contacts.properties(account.id)}
+        properties = await self.store.contacts.properties(account.id)
         requests = []
         try:
             letter = read_source(encode_source(msgspec.structs.replace(source, subject=f"[Test] {source.subject}")))
             for number, (address, name) in enumerate(recipients, 1):
                 found, values = known.get(address.key, ("", {}))
-                person = Person(str(address), name or found, {names[i]: value for i, value in values.items() if i in names})
+                person = Person(str(address), name or found, named_values(properties, values))
                 raw = mail_for(letter, person, number, door.hostname, self.clock.now_us())
                 requests.append(Request(account, Door.CAMPAIGN, source.author, (Recipient(address),), raw, examine(raw), Options(locale=source.locale),
                                         "", "", "HTTP"))  # fmt: skip

@@ -7,12 +7,13 @@
 The source is JSON, kept once as the submission's content.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
+from estafette.audience import ContactProperty, PropertyValue
 from estafette.mail.address import AddressError, Mailbox, parse
 from estafette.mail.compose import Draft, compose
 from estafette.mail.header import HeaderError, make_raw_field
@@ -68,6 +69,12 @@ class Letter:
     text: Compiled | None
     html: Compiled | None
     variables: Json
+
+
+def named_values(known: Sequence[ContactProperty], values: Mapping[int, PropertyValue]) -> dict[str, PropertyValue]:
+    """What mails know of a contact, by the names of the properties: the own value, else what the property says for who has none."""
+    found = {one.name: values.get(one.id, one.fallback) for one in known}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def is_letter(raw: bytes) -> bool:

@@ -93,9 +93,14 @@ class Contacts:
         """False when there is none of this id, or another one has the name."""
         return await self._driver.write(lambda: _done("property_rename", account_id, property_id, name, name.lower()))
 
-    async def set_fallback(self, account_id: int, property_id: int, fallback: str) -> bool:
-        """What newsletters say for who has no value; False when there is no such property."""
-        return await self._driver.write(lambda: _done("property_fallback", account_id, property_id, fallback))
+    async def set_fallback(self, account_id: int, property_id: int, fallback: PropertyValue | None) -> bool:
+        """What mails say for who has no value; False when there is no such property."""
+        written = "" if fallback is None else msgspec.json.encode(fallback).decode()
+        return await self._driver.write(lambda: _done("property_fallback", account_id, property_id, written))
+
+    async def having(self, account_id: int, property_id: int, sample: int) -> tuple[int, int]:
+        """(how many have a value of a property, how many were looked at) among the first contacts of an account, at most `sample`."""
+        return await self._driver.read(lambda: _having(account_id, property_id, sample))
 
     async def drop_property(self, account_id: int, property_id: int, now: int) -> bool:
         """Its values are no longer seen; False when there is none."""
@@ -283,7 +288,8 @@ def _done(query: str, *params: object) -> Unit[bool]:
 
 
 def _property(row: Row) -> ContactProperty:
-    return ContactProperty(row[0], row[1], row[2], PropertyKind(row[3]), row[4], row[5])
+    fallback = msgspec.json.decode(row[5], type=str | int | float | bool) if row[5] else None
+    return ContactProperty(row[0], row[1], row[2], PropertyKind(row[3]), row[4], fallback)
 
 
 def _properties(account_id: int) -> Unit[list[ContactProperty]]:
@@ -293,6 +299,11 @@ def _properties(account_id: int) -> Unit[list[ContactProperty]]:
 def _add_property(account_id: int, name: str, kind: PropertyKind, now: int) -> Unit[ContactProperty | None]:
     rows = yield Rows("property_put", (account_id, name, name.lower(), kind.value, now))
     return _property(rows[0]) if rows else None
+
+
+def _having(account_id: int, property_id: int, sample: int) -> Unit[tuple[int, int]]:
+    contacts = yield from _page(account_id, 0, sample, 0, None, False, False)
+    return sum(property_id in one.properties for one in contacts), len(contacts)
 
 
 def _create_list(account_id: int, name: str, address: str, now: int) -> Unit[ContactList | None]:

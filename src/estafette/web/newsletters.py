@@ -17,7 +17,7 @@ from estafette.newsletters.desk import NewsletterDesk, source_of
 from estafette.newsletters.desk import Refused as NotNow
 from estafette.newsletters.life import TABLE, Order, State
 from estafette.nouns import Newsletter
-from estafette.prepare.personal import Person, Source, Unfillable, encode_source, mail_for, read_source
+from estafette.prepare.personal import Person, Source, Unfillable, encode_source, mail_for, named_values, read_source
 from estafette.stats.rates import Figures
 from estafette.web.desk import HEADERS, MAX_TEXT_BYTES, NOT_FOUND, Refused, Visit
 from estafette.web.figures import FiguresDesk
@@ -145,11 +145,11 @@ async def preview(visit: Visit) -> Response:
     """The HTML as the first contact of the list would get it; as it was written when it cannot be filled."""
     found = await _found(visit)
     source = source_of(found)
-    names = {one.id: one.name for one in await visit.store.contacts.properties(visit.account_id)}
+    known = await visit.store.contacts.properties(visit.account_id)
     first = await visit.store.newsletters.audience(found.list_id, 0, 1) if any(one.id == found.list_id for one in await _lists(visit)) else []
     person = Person("someone@example.com")
     if first:
-        person = Person(first[0].address, first[0].name, {names[i]: value for i, value in first[0].properties.items() if i in names})
+        person = Person(first[0].address, first[0].name, named_values(known, first[0].properties))
     try:
         html = read(mail_for(read_source(encode_source(source)), person, 1, visit.desk.config.server.hostname, visit.now)).html
     except Unfillable:

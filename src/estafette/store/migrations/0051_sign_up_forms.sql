@@ -29,4 +29,4 @@ CREATE TABLE sign_up_count (
 );
 CREATE INDEX sign_up_count_end ON sign_up_count (ends_at);
 
-ALTER TABLE contact_property ADD COLUMN fallback TEXT NOT NULL DEFAULT '';  -- what newsletters say for who has no value; as it is shown, '' = nothing
+ALTER TABLE contact_property ADD COLUMN fallback TEXT NOT NULL DEFAULT '';  -- JSON: what mails say for who has no value, '' = nothing
