@@ -46,6 +46,7 @@ async def test_everything_that_is_wrong_is_named_at_once(api: Api) -> None:
         return sorted(answer.json().get("ErrorRelatedTo", []))
 
     assert await problems(Name="", ListID=99, Author="boss@bank.example") == ["Author", "ListID", "Name"]
+    assert await problems(Language="de", Author="boss@bank.example") == ["Author", "Language"]
     assert await problems(Language="de", Author="x", Redirect="javascript:alert(1)", Intro="x" * 1001) == ["Author", "Intro", "Language", "Redirect"]
     for redirect in ("//evil", "https://user@shop.example/", "https://a.example;sandbox/", "https://a.example\\@b/", "https://[::1]/", "http:///x"):
         assert await problems(Redirect=redirect) == ["Redirect"], redirect

@@ -11,7 +11,7 @@ from tests.browser.conftest import Town, signed_in
 AXE = (Path(__file__).parent / "axe.min.js").read_text()
 PAGES = ["", "start", "activity", "activity?status=hard_error&period=7d", "campaigns", "campaigns/1", "statistics?period=24h", "blocks", "domains",
          "domains/demo.example", "queue", "exports", "settings/keys", "settings/users", "settings/webhooks", "settings/tracking", "settings/retention",
-         "settings/audit", "lists", "contacts", "segments", "imports", "newsletters"]  # fmt: skip
+         "settings/audit", "lists", "contacts", "segments", "forms", "forms/new", "properties", "imports", "newsletters"]  # fmt: skip
 
 
 def test_a_message_is_found_and_its_story_is_told(desk: Page, town: Town) -> None:

@@ -5,6 +5,7 @@ import pytest
 from tests.web.conftest import Site, text_of
 
 PAGES = ["", "start", "activity", "blocks", "domains", "domains/acme.test", "queue", "campaigns", "lists", "contacts", "segments", "imports",
+         "forms", "forms/new", "properties",
          "newsletters", "statistics", "exports", "settings/keys", "settings/users", "settings/webhooks", "settings/tracking", "settings/retention",
          "settings/audit"]
 

@@ -45,13 +45,14 @@ class FormBook:
         found = await self.store.contacts.find_list(account_id, list_id) if 0 < list_id < 2**63 else None
         if found is None or found.deleted_at is not None:
             problems["list_id"] = "there is no such list"
+        definition: FormDefinition | None = None
         try:
             definition = read_definition(given, await self.store.contacts.properties(account_id))
         except WrongForm as wrong:
-            raise WrongForm(problems | wrong.problems) from None
-        if not may_write_as(await self.store.authors(account_id), Mailbox("", parse(definition.author))):
-            problems["author"] = f"{definition.author} is not a verified sender of this account"
-        if problems:
+            problems |= wrong.problems
+        if "author" not in problems and not may_write_as(await self.store.authors(account_id), Mailbox("", parse(str(given["author"]).strip()))):
+            problems["author"] = f"{given['author']} is not a verified sender of this account"
+        if definition is None or problems:
             raise WrongForm(problems)
         return definition
 
