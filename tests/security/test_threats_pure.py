@@ -1,5 +1,7 @@
 """Threats of the model (SECURITY.md) that are met by what octets mean: one test each, named by its number."""
 
+import csv
+import io
 import json
 import logging
 import random
@@ -7,10 +9,12 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from estafette.accept.authority import AuthorError, author_of
 from estafette.accept.examine import Refused, examine
-from estafette.clock import ManualClock
+from estafette.api.webhooks.signing import headers, secret_of
+from estafette.clock import ManualClock, SystemClock
 from estafette.feedback.orders import Order, read_order
 from estafette.feedback.pages import Page, page
 from estafette.log import JsonLines, TextLines
@@ -26,6 +30,7 @@ from estafette.prepare.links import target_of
 from estafette.prepare.template.compiling import compile_template, render
 from estafette.prepare.template.running import Facts, Halted
 from estafette.vault import Vault, VaultError
+from estafette.web.rows import encoded
 from tests.mail_smtp.shell import Shell
 
 OURS, THEIRS = Keyring(1, {1: b"k" * 32}), Keyring(1, {1: b"x" * 32})
@@ -233,3 +238,28 @@ def test_threat_30_a_forged_report_names_no_message() -> None:
 def test_threat_4_a_field_is_one_field(value: str) -> None:
     with pytest.raises(HeaderError):
         make_field("Subject", value)
+
+
+def test_threat_11_a_call_can_be_told_from_a_forged_or_an_old_one() -> None:
+    """By the customer's own library (Standard Webhooks), for octet changes, other accounts' and addresses' calls, and calls of yesterday."""
+    url, body, now_s = "https://shop.test/hook", b'{"event":"open","MessageID":1}', int(SystemClock().now_us() / 1e6)
+    ours, verify = headers(b"root", 7, url, "evt_1", now_s, body), Webhook(secret_of(b"root", 7, url)).verify
+    assert verify(body, ours)["event"] == "open"
+    forged = [
+        (body.replace(b"1}", b"2}"), ours), (body + b" ", ours), (body, {**ours, "webhook-id": "evt_2"}), (body, {**ours, "webhook-timestamp": str(now_s + 1)}),
+        (body, {**ours, "webhook-signature": "v1,"}), (body, headers(b"root", 8, url, "evt_1", now_s, body)),
+        (body, headers(b"else", 7, url, "evt_1", now_s, body)),
+        (body, headers(b"root", 7, url + "?b", "evt_1", now_s, body)), (body, headers(b"root", 7, url, "evt_1", now_s - 86_400, body)),
+    ]  # fmt: skip
+    for octets, fields in forged:
+        with pytest.raises(WebhookVerificationError):
+            verify(octets, fields)
+
+
+@given(st.sampled_from(["=", "+", "-", "@", "\t", "\r", "", "'"]), st.text(st.characters(blacklist_categories=("Cs",)), max_size=40))
+def test_threat_12_no_cell_of_an_export_is_a_formula(lead: str, text: str) -> None:
+    """And nothing is lost: without the guard's apostrophe every cell is what it was."""
+    values = tuple(lead + text for _ in range(7))
+    (cells,) = csv.reader(io.StringIO(encoded("blocks", "csv", [values], is_first=False).decode(), newline=""))
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in cells)
+    assert all(cell == value or cell == f"'{value}" for cell, value in zip(cells, values, strict=True))

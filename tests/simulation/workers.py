@@ -216,6 +216,7 @@ class Supervisor:
         reports = await self.loop.create_server(inbound.protocol, RELAY, INBOUND_PORT)
         body.engine = engine
         working = asyncio.create_task(engine.run())
+        working.add_done_callback(lambda task: task.cancelled() or task.exception())  # who is killed while stopping looks at nothing any more
         told = asyncio.create_task(body.stopping.wait())
         await asyncio.wait([working, told], return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
