@@ -150,7 +150,7 @@ class DnsServer:
         else:
             self._fill(response, question.name, kind, alias_only=behaviour.how is How.ALIAS_ONLY)
         if transport == "tcp":
-            return response.to_wire()
+            return response.to_wire(max_size=65_535)
         try:
             return response.to_wire(max_size=max(512, query.payload))
         except dns.exception.TooBig:
