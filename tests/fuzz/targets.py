@@ -3,8 +3,10 @@
 import json
 from collections.abc import Callable
 
+from estafette.audience import ContactProperty, FormDefinition, PropertyKind, Question
 from estafette.deliver.flights import read_flights
-from estafette.feedback.orders import read_order
+from estafette.feedback.orders import read_fields, read_order, reason_of
+from estafette.feedback.preference_pages import read_form
 from estafette.mail.address import AddressError, parse, parse_mailboxes
 from estafette.mail.header import HeaderError, read_header
 from estafette.mail.mime import MimeError, find_text_parts, read_parts
@@ -13,16 +15,22 @@ from estafette.mail.reports import read_report
 from estafette.mail.smtp.client import ClientSession, Transaction
 from estafette.mail.smtp.replies import RemoteProtocolError
 from estafette.mail.smtp.server import ServerOptions, ServerSession
-from estafette.mail.token import Keyring, read_return_path, read_token
+from estafette.mail.token import Keyring, make_token, read_return_path, read_token
 from estafette.mail.words import decode_words
 from estafette.prepare.html_spans import read_html
 from estafette.prepare.links import Rules, find_html_links, find_text_links
 from estafette.prepare.template.compiling import compile_template, render
 from estafette.prepare.template.running import Facts, Halted
+from estafette.prepare.tokens import read_unsubscribe
+from estafette.signup.answers import read_answers
+from estafette.signup.pages import Filled, form_page
+from estafette.signup.tokens import Age, age_of, read_confirm
 from tests.mail_smtp.shell import Shell
 
 RING = Keyring(1, {1: b"k" * 32})
 RULES = Rules(clicks=True, url_tags="a=b")
+PROPERTIES = [ContactProperty(number, 1, kind.value, kind) for number, kind in enumerate(PropertyKind, 1)]
+FORM = FormDefinition("fr", "a@b.example", words="Oui", questions=tuple(Question(one.id, one.name, True) for one in PROPERTIES), asks_name=True)
 FACTS = Facts({"a": 1, "b": ["x", {"c": "y"}]}, {}, {}, {})
 
 
@@ -115,6 +123,24 @@ def order(data: bytes) -> None:
     read_order(kind.decode("latin-1"), body)
 
 
+def sign_up(data: bytes) -> None:
+    """Forms that strangers fill in, and the tokens that come with them."""
+    fields = read_fields("application/x-www-form-urlencoded", data)
+    answers = read_answers(fields, FORM, PROPERTIES)
+    assert all(len(value) <= 500 and value.isprintable() for value in answers.values.values())
+    form_page(FORM, PROPERTIES, answers.shown, Filled(answers.values, answers.problems)).decode()
+    asked = read_form(fields)
+    assert asked is None or asked.wanted <= asked.shown
+    reason = reason_of(fields)
+    assert reason.isprintable() and len(reason) <= 300
+    text = data.decode("latin-1")
+    assert read_confirm(text, RING) is None and age_of(text, 1, 10**15, RING) is Age.NONE
+    signed = make_token("unsub", data[:200], RING)
+    found = read_unsubscribe(signed, RING)
+    assert found is None or isinstance(found.address, str)
+    read_confirm(make_token("confirm", data[:20], RING), RING)
+
+
 def reply(data: bytes) -> None:
     classify(550, "5.1.1", data.decode("utf-8", "replace"), "rcpt")
 
@@ -124,7 +150,7 @@ def flights(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    f.__name__: f for f in (smtp_server, smtp_client, header, mime, report, address, words, html, template, token, order, reply, flights)
+    f.__name__: f for f in (smtp_server, smtp_client, header, mime, report, address, words, html, template, token, order, sign_up, reply, flights)
 }
 
 

@@ -25,7 +25,7 @@ SNIPPETS = st.sampled_from([
     b"--b--\r\n", b"Final-Recipient: rfc822; a@b.c\r\n", b"Status: 5.1.1\r\n", b"Action: failed\r\n", b"Feedback-Type: abuse\r\n", b"From: ",
     b"<a@b.c>", b'"', b"\\", b"(", b")", b"@", b"[", b"]", b",", b";", b":", b"=?utf-8?b?", b"?=", b"=?iso-8859-1?q?", b"<a href='", b"http://x.y/",
     b"'>", b"<!--", b"-->", b"<![endif]", b"{{", b"}}", b"{% for x in b %}", b"{% endfor %}", b"{% if ", b" %}", b"\xff\xfe", "é€😀".encode(),
-    b"a" * 70,
+    b"a" * 70, b"email=", b"&p1=", b"&shown=", b"&list=", b"&wish=", b"&agree=yes", b"%0d", b"+",
 ])  # fmt: skip
 HOSTILE = [
     b"a", b"<", b"a<", b"(", b"((a", b'"', b'"\\', b"\\", b",", b"a@", b"<a@b>,", b"\r\n", b"\n ", b"A: b\r\n", b"A:\r\n ", b"--b\r\n", b"\r\n--b",

@@ -1,6 +1,7 @@
 """Threats of the model (SECURITY.md) that are met by what octets mean: one test each, named by its number."""
 
 import csv
+import inspect
 import io
 import json
 import logging
@@ -14,9 +15,11 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from estafette.accept.authority import AuthorError, author_of
 from estafette.accept.examine import Refused, examine
 from estafette.api.webhooks.signing import headers, secret_of
+from estafette.audience import Choices, ContactProperty, FormDefinition, Place, PropertyKind, Question
 from estafette.clock import ManualClock, SystemClock
-from estafette.feedback.orders import Order, read_order
+from estafette.feedback.orders import Order, read_fields, read_order
 from estafette.feedback.pages import Page, page
+from estafette.feedback.preference_pages import preference_page, read_form
 from estafette.log import JsonLines, TextLines
 from estafette.mail.address import AddressError, Mailbox, parse
 from estafette.mail.compose import Attachment, Draft, compose
@@ -29,6 +32,12 @@ from estafette.mail.token import Keyring, make_return_path, make_token, read_ret
 from estafette.prepare.links import target_of
 from estafette.prepare.template.compiling import compile_template, render
 from estafette.prepare.template.running import Facts, Halted
+from estafette.prepare.tokens import Sealer, read_unsubscribe, tails
+from estafette.signup.forms import WrongForm, is_redirect, read_definition, redirect_origin
+from estafette.signup.letters import confirmation_mail
+from estafette.signup.limits import ADDRESS, NETWORK, mailbox_of, network_of, who
+from estafette.signup.pages import Filled, Said, form_page, said, snippet
+from estafette.signup.tokens import Age, age_of, make_confirm, make_shown, read_confirm
 from estafette.vault import Vault, VaultError
 from estafette.web.rows import encoded
 from tests.mail_smtp.shell import Shell
@@ -141,6 +150,75 @@ def test_threat_8_a_scanner_unsubscribes_nobody(kind: str, body: bytes) -> None:
     assert read_order("application/x-www-form-urlencoded", b"List-Unsubscribe=One-Click") is Order.ONE_CLICK
 
 
+def test_threat_7_links_that_change_what_somebody_gets() -> None:
+    """Confirming, unsubscribing, and the time at which a form was shown: five thousand changed tokens of each kind, and those of another key; none opens."""
+    chance = random.Random(8)
+    seal = Sealer(OURS, 7, "may").unsubscribe(3, "fr")
+    foreign = Sealer(THEIRS, 7, "may").unsubscribe(3, "fr")
+    leaving = seal.head + tails([seal], 5, "jo@dest.example")[0].decode()
+    forged_leaving = foreign.head + tails([foreign], 5, "jo@dest.example")[0].decode()
+    confirm, shown = make_confirm(9, 10**15, OURS), make_shown(4, 10**15, OURS)
+    readers = {
+        leaving: lambda token: read_unsubscribe(token, OURS), confirm: lambda token: read_confirm(token, OURS),
+        shown: lambda token: None if age_of(token, 4, 10**15 + 5 * 10**6, OURS) is Age.NONE else token,
+    }  # fmt: skip
+    for good, read in readers.items():
+        assert read(good) is not None
+        for other in {*readers, forged_leaving, make_confirm(9, 10**15, THEIRS), make_shown(4, 10**15, THEIRS)} - {good}:
+            assert read(other) is None
+        for _ in range(5_000):
+            at = chance.randrange(len(good))
+            forged = good[:at] + chance.choice("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") + good[at + 1 :]
+            assert forged == good or read(forged) is None
+        assert all(read(good[:n]) is None for n in range(len(good)))
+    assert age_of(shown, 5, 10**15 + 5 * 10**6, OURS) is Age.NONE, "the time of another form"
+
+
+@pytest.mark.parametrize("body", [b"", b"wish=save&wish=leave", b"shown=1&list=1", b"wish=SAVE", b"List-Unsubscribe=One-Click", b"action=confirm"])
+def test_threat_8_a_scanner_changes_no_preferences(body: bytes) -> None:
+    assert read_form(read_fields("application/x-www-form-urlencoded", body)) is None
+
+
+@pytest.mark.parametrize("url", [
+    "javascript:alert(1)", "//evil.example", "/x", "https:evil.example", "https://a@evil.example/", "https://evil.example\\@shop.example/", "https://a b/",
+    "https://shop.example;script-src *", "https://shop.example,evil", "https://shop.example'self'", "data:text/html,x", "https://", "ftp://shop.example/",
+    "https://shop.example\r\nX: y", "https://[::1]/",
+])  # fmt: skip
+def test_threat_6_a_form_sends_nobody_elsewhere(url: str) -> None:
+    """What an account may set as the place to go to afterwards is a plain web address; nothing of it gets into another directive of the policy."""
+    assert not is_redirect(url)
+    given = {"language": "en", "author": "a@acme.test", "redirect": url}
+    with pytest.raises(WrongForm) as wrong:
+        read_definition(given, [])
+    assert "redirect" in wrong.value.problems
+    good = read_definition({**given, "redirect": "https://shop.example:8443/thanks?a=b"}, [])
+    assert redirect_origin(good) == "https://shop.example:8443"
+
+
+@pytest.mark.parametrize("spelling", ["jo@x.test", "JO@x.test", "jo@X.TEST", "jo+1@x.test", "jo+a+b@x.test", "Jo+news@X.test"])
+def test_threat_33_one_mailbox_is_counted_once_however_it_is_written(spelling: str) -> None:
+    """A form is a weapon against a mailbox: what is counted is the mailbox, and what is kept of it tells nobody whose it is."""
+    assert mailbox_of(parse(spelling)) == mailbox_of(parse("jo@x.test")) != mailbox_of(parse("jon@x.test"))
+    assert mailbox_of(parse("j.o.e+x@googlemail.com")) == mailbox_of(parse("JOE@gmail.com")) and mailbox_of(parse("j.oe@x.test")) != mailbox_of(parse("joe@x.test"))
+    counted = who(ADDRESS, mailbox_of(parse(spelling)), OURS)
+    assert counted == who(ADDRESS, "jo@x.test", OURS) != who(ADDRESS, "jo@x.test", THEIRS) and "jo" not in counted and "x.test" not in counted
+    assert counted != who(NETWORK, "jo@x.test", OURS)
+
+
+def test_threat_33_a_network_is_what_one_customer_has() -> None:
+    assert network_of("2001:db8:1:2::5") == network_of("2001:db8:1:2:ffff::9") != network_of("2001:db8:1:3::5")
+    assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1") != network_of("192.0.2.2") and network_of("unix") == ""
+
+
+def test_threat_34_a_mail_to_confirm_carries_no_word_of_a_stranger() -> None:
+    """Whoever fills in the form cannot make us write his words to somebody: the mail is made from the account's definition, the address and our own link."""
+    definition = FormDefinition("en", "news@acme.test", title="News")
+    raw = confirmation_mail(definition, "News", parse("jo@dest.example"), "https://l.example/s/T", "2026-12-01", bytes(16))
+    assert list(inspect.signature(confirmation_mail).parameters) == ["definition", "title", "to", "url", "day", "randomness"]
+    assert raw == confirmation_mail(definition, "News", parse("jo@dest.example"), "https://l.example/s/T", "2026-12-01", bytes(16))
+    assert examine(raw).author.address.key == "news@acme.test"
+
+
 @pytest.mark.parametrize("payload", [
     "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "</style><svg onload=x>", "{recipient}", "&#60;script&#62;",
 ])  # fmt: skip
@@ -149,6 +227,14 @@ def test_threat_13_what_strangers_wrote_is_text_on_our_pages(payload: str) -> No
         for language in ("en", "fr"):
             html = page(which, language, payload, f"{payload}@x.test").decode()
             assert "<script" not in html and "<img" not in html and "<svg" not in html
+    known = ContactProperty(1, 1, payload, PropertyKind.STR)
+    definition = FormDefinition("fr", "a@acme.test", payload, payload, payload, payload, (Question(1, payload),), asks_name=True)
+    filled = Filled({"email": payload, "name": payload, "p1": payload}, {"email": "address"})
+    pages = [form_page(definition, [known], payload, filled).decode(), snippet(definition, [known], payload)]
+    pages += [said(which, language, f"{payload}@x.test", payload).decode() for which in Said for language in ("en", "fr")]
+    pages.append(preference_page("fr", payload, f"{payload}@x.test", Choices(1, "", (Place(1, payload, False),), None, None)).decode())
+    for html in pages:
+        assert "<script" not in html and "<img" not in html and "<svg" not in html
 
 
 def test_threat_17_a_sealed_key_says_nothing_and_opens_for_nobody_else() -> None:

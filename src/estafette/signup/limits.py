@@ -12,6 +12,8 @@ from estafette.clock import SECOND_US
 from estafette.mail.address import Address
 from estafette.mail.token import Keyring
 
+DOTLESS: Final = frozenset({"gmail.com", "googlemail.com"})
+"""Providers to whom a dot in a local part is nothing."""
 HOUR_US: Final = 3600 * SECOND_US
 DAY_US: Final = 24 * HOUR_US
 
@@ -42,9 +44,10 @@ def who(limit: Limit, what: str, keyring: Keyring) -> str:
 
 
 def mailbox_of(address: Address) -> str:
-    """The mailbox behind an address: what stands behind a plus leads to the same one."""
+    """The mailbox behind an address: what stands behind a plus leads to the same one, and so do dots where they do not count."""
     local, _, domain = address.key.rpartition("@")
-    return f"{local.partition('+')[0] or local}@{domain}"
+    local = local.partition("+")[0] or local
+    return f"{local.replace('.', '')}@gmail.com" if domain in DOTLESS else f"{local}@{domain}"
 
 
 def network_of(peer: str) -> str:
