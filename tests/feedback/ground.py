@@ -79,8 +79,8 @@ def return_path(number: int, keyring: Keyring = KEYRING) -> str:
     return make_return_path(number, keyring, DOMAIN)
 
 
-def unsubscribe_address(number: int, keyring: Keyring = KEYRING) -> str:
-    return f"{tokens.UNSUBSCRIBE_PREFIX}{tokens.unsubscribe_tail(number, keyring).decode()}@{DOMAIN}"
+def unsubscribe_address(number: int, keyring: Keyring = KEYRING, list_id: int = 0) -> str:
+    return f"{tokens.UNSUBSCRIBE_PREFIX}{tokens.unsubscribe_tail(number, 1, list_id, f'r{number}@dest.example', keyring).decode()}@{DOMAIN}"
 
 
 def click(number: int, account_id: int = 1, link: int = 0, url: str = "https://shop.example/a?b=c", keyring: Keyring = KEYRING) -> str:

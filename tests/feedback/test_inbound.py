@@ -13,7 +13,10 @@ import trustme
 import uvloop
 
 from estafette.accept.limits import Budget
+from estafette.app.retention import sweep
+from estafette.audience import ContactChange, ListAction, Trace
 from estafette.clock import SystemClock
+from estafette.config import Retention
 from estafette.feedback.inbound import Inbound
 from estafette.feedback.recipients import directory
 from estafette.mail.smtp.server import ServerOptions
@@ -295,3 +298,28 @@ async def test_closing_lets_a_mail_finish_and_tells_the_idle(ground: Ground, lis
     assert await ground.kinds(1) == ["hard_bounced"]
     idle_writer.close()
     busy_writer.close()
+
+
+async def test_mail_to_the_unsubscribe_address_leaves_the_list_and_works_when_the_message_is_gone(ground: Ground, listener: Listener) -> None:
+    """Only the person whom the mail had gone to can do it then, by writing from that address; envelope or header says who writes."""
+    jo = ContactChange("r1@dest.example", "r1@dest.example")
+    made = await ground.store.contacts.create_list(ground.account.id, "News", "n", 1)
+    assert made is not None
+    for is_gone, header_from in ((False, "somebody@else.example"), (True, "R1@dest.example")):
+        await ground.store.contacts.apply(ground.account.id, [jo], {made.id: ListAction.ADD_FORCE}, Trace("api"), 1)
+        await ground.store.consents.come_back(ground.account.id, "r1@dest.example", [], Trace("api"), 1)
+        to = unsubscribe_address(1, list_id=made.id)
+        if is_gone:
+            assert await ground.store.message(1) is None
+            for author in ("evil@x.example", "r2@dest.example"):
+                assert await listener.sent(letter("unsubscribe").replace(b"From: ", f"From: {author}\r\nX-From: ".encode()), to, reverse_path=author) == 250
+            assert await ground.causes() == []
+        else:
+            await ground.deliver(1)
+        mail = letter("unsubscribe").replace(b"From: ", f"From: Jo <{header_from}>\r\nX-From: ".encode(), 1)
+        assert await listener.sent(mail, to, reverse_path="bounce+srs@forwarder.example") == 250
+        assert await ground.causes() == [("r1@dest.example", "unsubscribe")]
+        [place] = await ground.store.contacts.subscribers(ground.account.id, list_id=made.id)
+        assert place.subscription.is_unsubscribed and place.subscription.source == "mail"
+        ground.clock.advance(500 * 86_400)
+        await sweep(ground.store, ground.clock, Retention())

@@ -112,7 +112,8 @@ def test_a_campaign_offers_unsubscribing_in_the_header_only() -> None:
     found = tokens.read_unsubscribe(token, RING)
     assert kind == "u" and found == tokens.Unsubscribe(42, 9_001, tokens.campaign_mark("may"), 0, "", "jo+x@example.net")
     local = re.findall(r"<mailto:([^@>]+)@b\.example\?subject=unsubscribe>", field.value)
-    assert [tokens.read_unsubscribe_address(one, RING) for one in local] == [9_001]
+    [leaving] = [tokens.read_unsubscribe_address(one, RING) for one in local]
+    assert leaving == tokens.Leaving(9_001, 42, 0, leaving.key_id, tokens.leaving_mark("jo+x@example.net", RING, leaving.key_id))
     assert [one.value for one in header.all("List-Unsubscribe-Post")] == ["List-Unsubscribe=One-Click"]
     assert made.partition(b"\r\n\r\n")[2] == TEXT.partition(b"\r\n\r\n")[2]
 

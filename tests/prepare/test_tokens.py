@@ -16,6 +16,8 @@ OTHER = Keyring(3, {3: b"x" * 32})
 MESSAGE = 5_123_456_789_012_345
 URL = "https://www.example.com/articles/2026/11/24/a-long-title-of-an-article?utm_source=letter&utm_medium=mail"
 
+LEAVING = tokens.Leaving(MESSAGE, 42, 9, 3, tokens.leaving_mark("Jo@X.test", RING, 3))
+
 
 def finish(seal: tokens.Seal, message_id: int = MESSAGE) -> str:
     [tail] = tails([seal], message_id)
@@ -32,7 +34,7 @@ def test_what_was_put_in_comes_out() -> None:
     assert tokens.read_click(click(), RING) == Click(42, MESSAGE, mark, 7, URL)
     assert tokens.read_open(finish(sealer.open(OpenMode.LAST_DATE)), RING) == Open(42, MESSAGE, mark, OpenMode.LAST_DATE)
     assert tokens.read_unsubscribe(finish(sealer.unsubscribe(9, "fr")), RING) == Unsubscribe(42, MESSAGE, mark, 9, "fr")
-    assert tokens.read_unsubscribe_address("u-" + tokens.unsubscribe_tail(MESSAGE, RING).decode(), RING) == MESSAGE
+    assert tokens.read_unsubscribe_address("u-" + tokens.unsubscribe_tail(MESSAGE, 42, 9, "jo@x.test", RING).decode(), RING) == LEAVING
 
 
 _REST = st.text(alphabet=string.ascii_letters + "/?&=.%#", max_size=300)
@@ -67,7 +69,7 @@ def test_length() -> None:
     assert len(URL) > 100
     assert len(click()) < 200
     assert len(click("https://x/" + "a" * (tokens.MAX_TARGET - 10))) < 2000
-    assert len("u-" + tokens.unsubscribe_tail(MESSAGE, RING).decode()) <= 64
+    assert len("u-" + tokens.unsubscribe_tail(MESSAGE, 42, 9, "jo@x.test", RING).decode()) <= 64
     assert set(click()) <= set(string.ascii_letters + string.digits + "-_")
 
 
@@ -100,7 +102,7 @@ def test_kinds_and_rings_do_not_open_each_other() -> None:
         for reader, token in made.items():
             assert (read(token, RING) is not None) == (read is reader)
             assert read(token, OTHER) is None
-    address = tokens.unsubscribe_tail(MESSAGE, RING).decode()
+    address = tokens.unsubscribe_tail(MESSAGE, 42, 9, "jo@x.test", RING).decode()
     assert tokens.read_unsubscribe_address("u-" + address, OTHER) is None
     assert read_return_path("b-" + address, RING) is None
     verp = make_return_path(MESSAGE, RING, "x").partition("@")[0].removeprefix("b-")
@@ -130,8 +132,8 @@ def test_anything_may_come(text: str) -> None:
 
 
 def test_an_unsubscribe_address_survives_case_folding_and_no_change() -> None:
-    local = "u-" + tokens.unsubscribe_tail(MESSAGE, RING).decode()
-    assert tokens.read_unsubscribe_address(local.upper(), RING) == MESSAGE
+    local = "u-" + tokens.unsubscribe_tail(MESSAGE, 42, 9, "jo@x.test", RING).decode()
+    assert tokens.read_unsubscribe_address(local.upper(), RING) == LEAVING
     for i in range(2, len(local)):
         assert tokens.read_unsubscribe_address(local[:i] + ("a" if local[i] != "a" else "b") + local[i + 1 :], RING) is None
 
@@ -198,3 +200,21 @@ def test_signed_nonsense_is_none_or_harmless(payload: bytes, flags: int) -> None
     """Whatever our own key signs of this kind is read without an exception."""
     found = tokens.read_unsubscribe(make_token(tokens.UNSUBSCRIBE, bytes([flags]) + payload, RING), RING)
     assert found is None or isinstance(found.address, str)
+
+
+@given(st.integers(0, 2**63), st.integers(0, 2**53 - 1), st.integers(0, 2**40), st.text(max_size=80))
+def test_an_address_to_unsubscribe_brings_account_and_list(account: int, message: int, list_id: int, address: str) -> None:
+    local = "u-" + tokens.unsubscribe_tail(message, account, list_id, address, RING).decode()
+    found = tokens.read_unsubscribe_address(local, RING)
+    assert found is not None and len(local) <= 64 and found.message_id == message
+    if found.account_id or account == 0:
+        assert (found.account_id, found.list_id) == (account, list_id) or found == tokens.Leaving(message)
+    else:
+        assert account >= 2**28  # no room: it names its message only
+
+
+def test_addresses_of_before_still_open() -> None:
+    """As they were made until 2026-11."""
+    payload = bytes([3]) + MESSAGE.to_bytes(7, "big")
+    local = "u-" + base64.b32encode(payload + RING.mac(3, b"unsubscribe", payload, 10)).rstrip(b"=").lower().decode()
+    assert tokens.read_unsubscribe_address(local, RING) == tokens.Leaving(MESSAGE)

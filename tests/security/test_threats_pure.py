@@ -199,7 +199,8 @@ def test_threat_6_a_form_sends_nobody_elsewhere(url: str) -> None:
 def test_threat_33_one_mailbox_is_counted_once_however_it_is_written(spelling: str) -> None:
     """A form is a weapon against a mailbox: what is counted is the mailbox, and what is kept of it tells nobody whose it is."""
     assert mailbox_of(parse(spelling)) == mailbox_of(parse("jo@x.test")) != mailbox_of(parse("jon@x.test"))
-    assert mailbox_of(parse("j.o.e+x@googlemail.com")) == mailbox_of(parse("JOE@gmail.com")) and mailbox_of(parse("j.oe@x.test")) != mailbox_of(parse("joe@x.test"))
+    assert mailbox_of(parse("j.o.e+x@googlemail.com")) == mailbox_of(parse("JOE@gmail.com"))
+    assert mailbox_of(parse("j.oe@x.test")) != mailbox_of(parse("joe@x.test"))
     counted = who(ADDRESS, mailbox_of(parse(spelling)), OURS)
     assert counted == who(ADDRESS, "jo@x.test", OURS) != who(ADDRESS, "jo@x.test", THEIRS) and "jo" not in counted and "x.test" not in counted
     assert counted != who(NETWORK, "jo@x.test", OURS)

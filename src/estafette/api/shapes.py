@@ -338,7 +338,7 @@ class Consent(Struct):
     Act: Literal["asked", "confirmed", "subscribed", "unsubscribed", "removed", "excluded", "included", "paused", "resumed"]
     ListID: Annotated[int, Meta(description="0: about all lists.")]
     ListName: str
-    Source: Annotated[str, Meta(description="By which way: api, import, job, dashboard, form, link, preferences.")]
+    Source: Annotated[str, Meta(description="By which way: api, import, job, dashboard, form, link, mail, preferences.")]
     Evidence: str
     IP: Annotated[str, Meta(description="Cut to its network unless the operator keeps whole ones.")]
     Words: Annotated[str, Meta(description="That were agreed to.")]

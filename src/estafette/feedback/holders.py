@@ -11,7 +11,7 @@ from estafette.audience import Choices, Trace
 from estafette.mail.address import AddressError, parse
 from estafette.mail.token import Keyring
 from estafette.model import MessageView, Record, Recorded
-from estafette.prepare.tokens import Unsubscribe, read_unsubscribe
+from estafette.prepare.tokens import Leaving, Unsubscribe, leaving_mark, read_unsubscribe
 
 MAX_TOKEN = 4096
 
@@ -55,6 +55,25 @@ class Holder:
     def evidence(self) -> str:
         """What proves what is done by the link."""
         return f"message {self.link.message_id}"
+
+
+async def leave_by_mail(store: HolderStore, leaving: Leaving, senders: Sequence[str], keyring: Keyring, now: int) -> None:
+    """What a mail to an address to unsubscribe does beside the mark on its message: the place on the list ends, and the block holds when the message is gone.
+    Then only the person whom the mail had gone to can do it, by writing from that address. Raises StoreFault."""
+    view = await store.message(leaving.message_id)
+    if view is not None:
+        account_id = view.account_id
+        known = [view.recipient] if leaving.account_id in (0, account_id) else []
+    else:
+        account_id = leaving.account_id
+        known = [one for one in senders if account_id and leaving_mark(one, keyring, leaving.key_id) == leaving.mark]
+    try:
+        keys = [parse(one).key for one in known]
+    except AddressError:
+        return
+    for key in keys[:1]:
+        trace = Trace("mail", f"message {leaving.message_id}")
+        await store.consents.leave(account_id, key, [leaving.list_id] if leaving.list_id else [], trace, now, leaving.message_id)
 
 
 async def holder_of(token: str, keyring: Keyring, store: HolderStore) -> tuple[Unsubscribe | None, Holder | None]:

@@ -16,16 +16,17 @@ from typing import IO, Final, Protocol
 from estafette import maillog
 from estafette.clock import Clock
 from estafette.config import Config
+from estafette.feedback.holders import HolderStore, leave_by_mail
 from estafette.feedback.matching import Arrival, find_inside, match, what_it_is
 from estafette.feedback.recipients import Desk, Destination, Directory, directory, find_destination
 from estafette.feedback.wire import Wire
-from estafette.mail.address import AddressError, parse
+from estafette.mail.address import AddressError, parse, parse_mailboxes
 from estafette.mail.header import HeaderError, read_header
 from estafette.mail.reports import Report, read_report
 from estafette.mail.smtp import server
 from estafette.mail.smtp.replies import Reply, reply
 from estafette.mail.token import Keyring
-from estafette.model import Record, Recorded
+from estafette.model import EventKind, Record
 from estafette.store.parsing import ParseMail, ParseRoute
 from estafette.store.seam import Store, StoreFault
 
@@ -52,12 +53,6 @@ class Budget(Protocol):
     def give_back(self, size: int) -> None: ...
 
 
-class RecordStore(Protocol):
-    """What the store must offer (`store.seam.Store` does)."""
-
-    async def record_many(self, records: Sequence[Record]) -> list[Recorded]: ...
-
-
 class RouteShelf(Protocol):
     """Where addresses lead that are customers' own (`store.parsing.Parsing`)."""
 
@@ -74,6 +69,7 @@ class _Mail:
     began_s: float
     file: IO[bytes]
     destinations: list[Destination] = field(default_factory=list)
+    leaving: list[Destination] = field(default_factory=list)  # those of them by which somebody unsubscribes
     held: int = 0
     has_no_room: bool = False
 
@@ -84,7 +80,7 @@ class Inbound:
 
     options: server.ServerOptions
     clock: Clock
-    store: RecordStore
+    store: HolderStore
     keyring: Keyring
     directory: Directory
     budget: Budget
@@ -292,6 +288,7 @@ class _Session:
             raw = mail.file.read()
             if any(one.desk is not Desk.PROGRAM for one in mail.destinations):
                 await self._record(await self._records(mail, raw))
+                await self._let_go(mail, raw)
             now = self._in.clock.now_us()
             programs = [one for one in mail.destinations if one.desk is Desk.PROGRAM]
             if programs:
@@ -319,8 +316,17 @@ class _Session:
                 maillog.report_ignored(self._wire.peer, f"{what_it_is(report)} to {destination.address}: no valid token")
                 if not self._in.may_note():
                     continue
+            if record.kind is EventKind.UNSUBSCRIBED:
+                mail.leaving.append(destination)
             made.append(replace(record, is_patient=True))
         return made
+
+    async def _let_go(self, mail: _Mail, raw: bytes) -> None:
+        """What is to be done for those who unsubscribed, beside the marks; `match` has judged who did."""
+        for destination in mail.destinations:
+            if destination.leaving is not None and destination in mail.leaving:
+                senders = [mail.reverse_path, *_authors(raw)]
+                await leave_by_mail(self._in.store, destination.leaving, senders, self._in.keyring, self._in.clock.now_us())
 
     async def _record(self, records: list[Record]) -> None:
         """Write; what overtook the outcome of its message's attempt is asked again until that is written."""
@@ -351,3 +357,12 @@ def _read(raw: bytes) -> tuple[Report, str]:
     except HeaderError:
         subject = None
     return read_report(raw), subject.text if subject is not None else ""
+
+
+def _authors(raw: bytes) -> list[str]:
+    """Who wrote the mail, as its header says; nobody where that cannot be read."""
+    try:
+        fields = read_header(raw).all("From")
+        return [str(mailbox.address) for field in fields[:1] for mailbox in parse_mailboxes(field.value)[:5]]
+    except (HeaderError, AddressError):
+        return []

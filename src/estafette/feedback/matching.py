@@ -26,7 +26,7 @@ MAX_REPLY: Final = 1000
 SCANNED: Final = 262_144
 MAX_TOKENS: Final = 200
 _RETURN_PATH = re.compile(r"\b(b-[a-z2-7]{29})@", re.I)
-_UNSUBSCRIBE = re.compile(r"\b(u-[a-z2-7]{29})@", re.I)
+_UNSUBSCRIBE = re.compile(r"\b(u-[a-z2-7]{29,62})@", re.I)
 _LINK = re.compile(r"/([coup])/([A-Za-z0-9_-]{40,2000})(?![A-Za-z0-9_-])")
 _SOFT_BREAKS = re.compile(r"=\r?\n|\r?\n(?=[ \t])")
 
@@ -62,7 +62,8 @@ def match(arrival: Arrival, report: Report, inside: Inside) -> Record:
     if report.is_bounce and desk is not Desk.UNSUBSCRIBE:
         return _bounce(arrival, report, message_id)
     if desk is Desk.UNSUBSCRIBE and not (report.is_bounce or report.is_autoreply or not arrival.reverse_path):
-        return unsubscribed(message_id, 0, arrival.at, "mail", 0, {"agent": "List-Unsubscribe", "peer": arrival.peer})
+        list_id = arrival.destination.leaving.list_id if arrival.destination.leaving is not None else 0
+        return unsubscribed(message_id, 0, arrival.at, "mail", list_id, {"agent": "List-Unsubscribe", "peer": arrival.peer})
     return _note(arrival, report, message_id, "")
 
 
@@ -140,7 +141,8 @@ def _return_paths(text: str, keyring: Keyring) -> Iterable[int]:
 
 def _others(text: str, keyring: Keyring) -> Iterable[int]:
     for found in _bounded(_UNSUBSCRIBE, text):
-        yield read_unsubscribe_address(found[1], keyring) or 0
+        leaving = read_unsubscribe_address(found[1], keyring)
+        yield leaving.message_id if leaving is not None else 0
     for found in _bounded(_LINK, text):
         read = {"c": read_click, "o": read_open, "u": read_unsubscribe, "p": read_unsubscribe}[found[1]]
         token = read(found[2], keyring)

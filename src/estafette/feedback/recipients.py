@@ -7,7 +7,7 @@ from typing import Final
 
 from estafette.mail.address import Address, AddressError, parse
 from estafette.mail.token import VERP_PREFIX, Keyring, read_return_path
-from estafette.prepare.tokens import UNSUBSCRIBE_PREFIX, read_unsubscribe_address
+from estafette.prepare.tokens import UNSUBSCRIBE_PREFIX, Leaving, read_unsubscribe_address
 
 
 class Desk(StrEnum):
@@ -28,6 +28,7 @@ class Destination:
     address: str
     message_id: int = 0  # by the token in it; 0: it has none, or one that is not valid
     route_id: int = 0  # of a PROGRAM
+    leaving: Leaving | None = None  # of an UNSUBSCRIBE with a valid token
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,5 +73,6 @@ def _of_domain(address: Address, recipient: str, keyring: Keyring, ours: Directo
     if local.startswith(VERP_PREFIX):
         return Destination(Desk.RETURN_PATH, recipient, read_return_path(local, keyring) or 0)
     if local.startswith(UNSUBSCRIBE_PREFIX):
-        return Destination(Desk.UNSUBSCRIBE, recipient, read_unsubscribe_address(local, keyring) or 0)
+        leaving = read_unsubscribe_address(local, keyring)
+        return Destination(Desk.UNSUBSCRIBE, recipient, leaving.message_id if leaving is not None else 0, leaving=leaving)
     return None

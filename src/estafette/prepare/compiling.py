@@ -82,6 +82,8 @@ def compile_letter(content: Content, tracking: Tracking, consent: Consent, is_si
         canonical=canonical,
         numbers=frozenset([*numbers, *work.numbers]),
         keyring=tracking.keyring,
+        account_id=content.account_id,
+        list_id=tracking.list_id,
         hashed=hashed(canonical[0] if canonical else b""),
     )
 

@@ -22,7 +22,7 @@ from estafette.prepare.tracking import LeftOff
 ADDRESS_TEXT, ADDRESS_HTML, ADDRESS_URL, MAILTO, FIRST_SEAL = range(5)
 """The numbers of the values that are no tokens (the recipient's address in three spellings, the address to unsubscribe by mail); the tokens follow."""
 _ADDRESS_VALUES: Final = (ADDRESS_TEXT, ADDRESS_HTML, ADDRESS_URL)
-FIRST_SIZES: Final = (0, 0, 0, tokens.ADDRESS_TAIL)
+FIRST_SIZES: Final = (0, 0, 0, 0)
 """Octets of those values; 0 = not fixed."""
 
 
@@ -51,6 +51,8 @@ class Letter:
     canonical: tuple[bytes, ...]  # the pieces of the body in canonical form; the very same tuple when they are canonical as they stand
     numbers: frozenset[int]  # of the values that are no tokens and are needed
     keyring: Keyring | None
+    account_id: int
+    list_id: int  # that the unsubscribing is from; 0 = none
     hashed: "hashlib._Hash"  # SHA-256 of the canonical body up to the first slot
 
     @property
@@ -79,7 +81,7 @@ class Letter:
     def _values(self, message_id: int, recipient: str) -> list[bytes]:
         values = [b""] * FIRST_SEAL
         if MAILTO in self.numbers and self.keyring is not None:
-            values[MAILTO] = tokens.unsubscribe_tail(message_id, self.keyring)
+            values[MAILTO] = tokens.unsubscribe_tail(message_id, self.account_id, self.list_id, recipient, self.keyring)
         if self.numbers.intersection(_ADDRESS_VALUES):
             values[ADDRESS_TEXT] = recipient.encode("ascii", "replace")
             values[ADDRESS_HTML] = escape(recipient).encode("ascii", "xmlcharrefreplace").replace(b" ", b"&#32;")

@@ -36,12 +36,17 @@ PREFERENCES: Final = "p"
 """The path of the page of preferences; its tokens are those of the links to unsubscribe."""
 UNSUBSCRIBE_PREFIX: Final = "u-"
 TAIL: Final = 32  # characters: 8 octets of message, 16 of MAC
-ADDRESS_TAIL: Final = 29  # characters of an unsubscribe address after its prefix
+OLD_ADDRESS_TAIL: Final = 29  # characters of an unsubscribe address after its prefix, as it was until 2026-11
+MAX_ADDRESS_TAIL: Final = 62
 TRAP_LINK: Final = 0xFFFF
 """The number of the hidden link, which no person sees: what follows it is a machine. More than a mail can have links of its own."""
 MAX_TARGET: Final = 1400  # octets: longer addresses become links that some mail readers cut off
 _MAC: Final = 16
 _ADDRESS_MAC: Final = 10
+_ADDRESS_PURPOSE: Final = b"unsub address"
+_OLD_PURPOSE: Final = b"unsubscribe"
+_MAX_PAYLOAD: Final = 28
+_MARK: Final = 6
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _FORMAT: Final = 0
 _HTTPS: Final = 0x04  # of a click: the target begins with https://, else http://
@@ -89,6 +94,17 @@ class Unsubscribe:
     list_id: int  # 0 = no list
     language: str  # of the page, two small letters; "" = not said
     address: str = ""  # of the recipient; "" in links of before 2026-12, and where it is longer than SMTP carries
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What an address to unsubscribe by mail names."""
+
+    message_id: int
+    account_id: int = 0  # 0 = an address of before 2026-12, which names its message only
+    list_id: int = 0
+    key_id: int = 0  # of the mark
+    mark: bytes = b""  # leaving_mark of the recipient's address
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,16 +255,29 @@ def _open(kind: str, token: str, keyring: Keyring) -> tuple[int, int, int, int, 
     return payload[0], account[0], int.from_bytes(payload[-8:], "big"), int.from_bytes(account[1][:4], "big"), account[1][4:]
 
 
-def unsubscribe_tail(message_id: int, keyring: Keyring) -> bytes:
-    """The part after `u-` of the address to which a mail unsubscribes its message; survives case folding, fits into a local part."""
-    payload = bytes([keyring.current]) + message_id.to_bytes(7, "big")
-    return base64.b32encode(payload + keyring.mac(keyring.current, b"unsubscribe", payload, _ADDRESS_MAC)).rstrip(b"=").lower()
+def unsubscribe_tail(message_id: int, account_id: int, list_id: int, address: str, keyring: Keyring) -> bytes:
+    """The part after `u-` of the address to which a mail unsubscribes its recipient; survives case folding, fits into a local part of 64 octets.
+
+    It names message, account and list, and has no room for the recipient's address: a mark of it stands there, to which the author of the mail that comes is
+    compared when the message itself is gone.
+    """
+    key_id = keyring.current
+    short = bytes([key_id]) + message_id.to_bytes(7, "big")
+    payload, purpose = short + _varint(account_id) + _varint(list_id) + leaving_mark(address, keyring, key_id), _ADDRESS_PURPOSE
+    if len(payload) > _MAX_PAYLOAD:  # a million million accounts and lists: nobody has them
+        payload, purpose = short, _OLD_PURPOSE
+    return base64.b32encode(payload + keyring.mac(key_id, purpose, payload, _ADDRESS_MAC)).rstrip(b"=").lower()
 
 
-def read_unsubscribe_address(local: str, keyring: Keyring) -> int | None:
-    """The message that the local part of an unsubscribe address names; None when it is not ours or was touched."""
+def leaving_mark(address: str, keyring: Keyring, key_id: int) -> bytes:
+    """What stands for an address, whatever its case, in an address to unsubscribe."""
+    return keyring.mac(key_id, b"leaving mark", address.lower().encode("utf-8", "surrogateescape"), _MARK)
+
+
+def read_unsubscribe_address(local: str, keyring: Keyring) -> Leaving | None:
+    """What the local part of an unsubscribe address names; None when it is not ours or was touched."""
     text = local[len(UNSUBSCRIBE_PREFIX) :].upper()
-    if not local.isascii() or not local.lower().startswith(UNSUBSCRIBE_PREFIX) or len(text) != ADDRESS_TAIL:
+    if not local.isascii() or not local.lower().startswith(UNSUBSCRIBE_PREFIX) or not OLD_ADDRESS_TAIL <= len(text) <= MAX_ADDRESS_TAIL:
         return None
     try:
         octets = base64.b32decode(text + "=" * (-len(text) % 8))
@@ -256,8 +285,16 @@ def read_unsubscribe_address(local: str, keyring: Keyring) -> int | None:
         return None
     if base64.b32encode(octets).decode("ascii").rstrip("=") != text or octets[0] not in keyring.keys:
         return None
-    payload, mac = octets[:8], octets[8:]
-    return int.from_bytes(payload[1:], "big") if hmac.compare_digest(mac, keyring.mac(octets[0], b"unsubscribe", payload, _ADDRESS_MAC)) else None
+    payload, mac = octets[:-_ADDRESS_MAC], octets[-_ADDRESS_MAC:]
+    purpose = _OLD_PURPOSE if len(text) == OLD_ADDRESS_TAIL else _ADDRESS_PURPOSE
+    if not hmac.compare_digest(mac, keyring.mac(octets[0], purpose, payload, _ADDRESS_MAC)):
+        return None
+    message_id = int.from_bytes(payload[1:8], "big")
+    account = _read_varint(payload[8:])
+    listed = _read_varint(account[1]) if account is not None else None
+    if account is None or listed is None or len(listed[1]) != _MARK:
+        return Leaving(message_id) if len(payload) == 8 else None
+    return Leaving(message_id, account[0], listed[0], octets[0], listed[1])
 
 
 def _varint(number: int) -> bytes:

@@ -23,6 +23,7 @@ WAYS: Final = {
     "dashboard": _("in the dashboard"),
     "form": _("by a subscription form"),
     "link": _("by the link in a mail"),
+    "mail": _("by a mail to unsubscribe"),
     "preferences": _("on the preference page"),
 }
 REASONS: Final = {
