@@ -1,7 +1,8 @@
 """The receiving end of the benchmark: a process of its own that takes mail as fast as it can, keeps none of it, and counts.
 
 It looks at the octets only as far as it must to know where a mail ends and whether it is signed. Counts are in a small file that is mapped into
-memory, so that looking at them costs the sink nothing. `python -m bench.sink --counter FILE` prints `ready ADDRESS:PORT`.
+memory, so that looking at them costs the sink nothing. `python -m bench.sink --counter FILE` prints `ready ADDRESS:PORT`, and later when each mail
+came that has an `X-Bench` field: `came NAME SECONDS`.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import uvloop
 
 COUNTS: Final = struct.Struct("<QQQdd")  # mails, of them signed, octets, time of the first and of the last (CLOCK_MONOTONIC, shared by all processes)
 HEADER_SEARCHED: Final = 16_384
+CRLF: Final = b"\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,8 @@ class Session(asyncio.Protocol):
 
     def _done(self, replies: list[bytes]) -> None:
         header = self._head.partition(b"\r\n\r\n")[0]
+        if (at := header.find(b"\r\nX-Bench: ")) >= 0:
+            print(f"came {header[at + 11 :].partition(CRLF)[0].decode()} {time.monotonic():.4f}", flush=True)
         self._tally.add(self._octets, signed=header.startswith(b"DKIM-Signature:") or b"\r\nDKIM-Signature:" in header)
         replies.append(b"250 2.0.0 taken\r\n")
 
