@@ -1,6 +1,7 @@
 """`estafette shaping ...` on a temporary database: what people and scripts read."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from click.testing import CliRunner, Result
 from estafette.cli.root import root
 from estafette.clock import SECOND_US, SystemClock, to_datetime
 from estafette.model import LANES, Door, NewMessage, Options, Outcome, OutcomeKind, Reason, Scope, Settlement, State, Submission
+from estafette.nouns import PathReport, WorkerReport
 from estafette.store.database import Database
 from estafette.store.seam import Want
 from tests.cli.test_commands import Shell
@@ -85,6 +87,24 @@ def test_a_wrong_file_in_force_stops_the_other_commands_with_usage(shell: Shell)
     result = run(shell, "shaping", "explain", "example.com", "--mx", "mx.example.com")
     assert result.exit_code == 2
     assert f"{file}:2: default.conections: unknown key; did you mean connections?" in result.output
+    result = run(shell, "serve")
+    assert result.exit_code == 2, "nothing is started"
+    assert f"{file}:2: default.conections: unknown key; did you mean connections?" in result.output
+
+
+def test_explain_tells_what_limits_it_now(shell: Shell) -> None:
+    path = PathReport("mx.example.com", "", "", 2, 2, 20, 0.0, 1.5, 40, 2, held_by="window", said_by="three refusals", reply="421 busy")
+
+    async def work(store: Database) -> None:
+        worker = await store.join("one", NOW, NOW + 3600 * SECOND_US)
+        await store.standing.put(worker.id, WorkerReport(str(worker.id), NOW, (path, replace(path, site="mx.elsewhere.com")), (), ()))
+
+    assert "now:" not in shell("shaping", "explain", "example.com", "--mx", "mx.example.com").output
+    shell.seed(work)
+    told = shell("shaping", "explain", "example.com", "--mx", "mx.example.com").output
+    assert "now: The path to mx.example.com has 2 connections for now: three refusals after: 421 busy. 2 of 2 connections (at most 20), 40 ready" in told
+    (found,) = shell.json("shaping", "explain", "example.com", "--mx", "mx.example.com")
+    assert [(row["site"], row["held_by"], row["ready"]) for row in found["now"]] == [("mx.example.com", "window", 40)]
 
 
 def seed(shell: Shell, at: int, replies: list[tuple[OutcomeKind, int, str]], host: str = "mta5.am0.yahoodns.net", source: str = "192.0.2.9") -> None:

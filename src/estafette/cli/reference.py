@@ -93,7 +93,7 @@ def commands_page() -> str:
     ]  # fmt: skip
     for words, command in commands(root):
         path = "estafette " + " ".join(words)
-        with click.Context(command, info_name=path, max_content_width=120, terminal_width=120) as context:
+        with click.Context(command, info_name=path, terminal_width=120, **root.context_settings) as context:  # as people get it
             parts.append(f"## {path}\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
     return "\n".join(parts)
 

@@ -31,7 +31,9 @@ def serve(ground: Ground, roles: str | None, workers: int | None) -> None:
         raise click.UsageError(f"unknown role {unknown[0]!r}; there are {', '.join(ROLES)}")
     server = dataclasses.replace(config.server, roles=chosen, workers=config.server.workers if workers is None else workers)
     from estafette import app  # the whole program: not needed by any other command
+    from estafette.cli.shaping import table_of
 
+    table_of(ground)  # a wrong shaping file is refused with its lines; one that becomes wrong later changes nothing
     _end(lambda: app.serve(dataclasses.replace(config, server=server)))
 
 

@@ -11,11 +11,14 @@ import click
 from estafette.cli.arguments import DOMAIN, SECONDS, SOURCE, TIME
 from estafette.cli.ground import NOT_FOUND, PROBLEM, USAGE, Ground, fail, options
 from estafette.cli.printing import at, print_facts, print_json, print_table
+from estafette.cli.reasons import held_words
 from estafette.clock import SECOND_US, to_datetime
 from estafette.deliver.dns import DnsResolver
 from estafette.deliver.route import NoRoute
 from estafette.deliver.router import Router
 from estafette.model import Event
+from estafette.nouns import PathReport, WorkerReport
+from estafette.queue.paths import site_name
 from estafette.queue.rate import written
 from estafette.queue.rehearsal import Rehearsal, Rehearser, attempt_of
 from estafette.queue.shaping import Caps, Effective, Table, limits_for, shown, throughput
@@ -23,7 +26,9 @@ from estafette.queue.shaping_file import read, shipped
 from estafette.queue.warmup import OTHER, Plan, Ramp, Stage, first, forecast, room
 from estafette.queue.warmup_days import Diary
 from estafette.settings import ConfigError
-from estafette.store.seam import Store
+from estafette.store.migrate import MigrationError
+from estafette.store.opening import open_store
+from estafette.store.seam import Store, StoreFault
 
 PAGE = 5000
 SHOWN = 40
@@ -64,7 +69,9 @@ def _table(file: str, code: int) -> Table:
 @click.option("--message-time", "message_s", type=SECONDS, default="300ms", show_default=True, help="How long one message takes.")
 @options
 def explain(ground: Ground, domain: str, source: str | None, hosts: tuple[str, ...], connect_s: float, message_s: float) -> None:
-    """Explain which limits hold for mail to a domain, where each comes from, how much that lets through, and what limits it.
+    """Explain which limits hold for mail to a domain, where each comes from, how much that lets through, and what limits it: by the rules, and now.
+
+    Without a database (or while it does not answer) everything but the last is said.
 
     \b
     Examples: estafette shaping explain gmail.com
@@ -77,12 +84,14 @@ def explain(ground: Ground, domain: str, source: str | None, hosts: tuple[str, .
     bounds = throughput(effective, connect_s, message_s)
     rules = [r for r in table.reactions if (not r.providers or effective.provider in r.providers)
              and (not r.hosts or any(h == n or h.endswith("." + n) for h in mx for n in r.hosts))]  # fmt: skip
+    paths = _paths_now(ground, site_name(mx), source)
+    now = ground.clock.now_us()
     if ground.is_json:
         print_json({"domain": domain, "mx": mx, "provider": effective.provider or None, "source": source,
                     "limits": [_limit_json(effective, number) for number in range(len(effective.origins))],
                     "named_limits": [_finite(dataclasses.asdict(limit)) for limit in effective.named],
                     "throughput": [{"bound": b.what, "messages_per_s": round(b.messages_per_s, 3)} for b in bounds],
-                    "rules": [r.name for r in rules]})  # fmt: skip
+                    "rules": [r.name for r in rules], "now": [_path_json(path) for path in paths]})  # fmt: skip
         return
     print_facts({"domain": domain, "MX hosts": ", ".join(mx), "provider": effective.provider or "none that is known", "source": source or "any"})
     click.echo("")
@@ -99,6 +108,37 @@ def explain(ground: Ground, domain: str, source: str | None, hosts: tuple[str, .
         print_table(("bound", "messages"), [(b.what, _per_s(b.messages_per_s)) for b in bounds])
     if rules:
         click.echo(f"\nrules that listen to its replies: {', '.join(r.name for r in rules)}")
+    for path in paths:
+        click.echo(f"\nnow: {held_words(path, now) if path.held_by else f'The path to {path.site} is free.'} {path.open} of {path.size} connections "
+                   f"(at most {path.limit}), {path.ready} ready, {path.in_flight} under way, {path.answered_per_s:.3g} answers a second.")  # fmt: skip
+
+
+def _paths_now(ground: Ground, site: str, source: str | None) -> list[PathReport]:
+    """How the paths to the site stand in the words of the workers that work them; none when nobody does or nobody can be asked."""
+    url = ground.config.database.url
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        return []
+
+    async def look() -> list[WorkerReport]:
+        store = await open_store(url, ground.policy(), ground.clock, 1)
+        try:
+            return await store.standing.all()
+        finally:
+            await store.close()
+
+    try:
+        reports = asyncio.run(look())
+    except (StoreFault, MigrationError) as error:
+        click.echo(f"estafette: how it stands now is not known: {error}", err=True)
+        return []
+    return [path for report in reports for path in report.paths if path.site == site and source in (None, path.source)]
+
+
+def _path_json(path: PathReport) -> dict[str, object]:
+    return {"site": path.site, "source": path.source or None, "connections": path.open, "connections_now": path.size, "connections_at_most": path.limit,
+            "messages_per_s": path.rate or None, "ready": path.ready, "in_flight": path.in_flight, "answered_per_s": round(path.answered_per_s, 3),
+            "held_by": path.held_by or None, "said_by": path.said_by or None, "reply": path.reply or None,
+            "paused_until": at(path.paused_until or None)}  # fmt: skip
 
 
 KEY_NAMES = {"connections": "connections", "connections_per_s": "connection_rate", "messages_per_connection": "messages_per_connection",
