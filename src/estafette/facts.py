@@ -82,6 +82,7 @@ class Reach(StrEnum):
     LINK = "link"  # name: the URL, detail: its position in the mail
     AGENT = "agent"  # name: family and version, detail: platform
     COUNTRY = "country"  # name: two letters
+    REASON = "reason"  # name: one of audience.LEAVING, own words as "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class ReachKey:
     """One row of who was reached how: by link, by reader program, by country."""
 
     account_id: int
-    campaign_id: int  # 0: of the whole account (AGENT, COUNTRY), or of mail without a campaign (LINK)
+    campaign_id: int  # 0: of the whole account (AGENT, COUNTRY, REASON), or of mail without a campaign (LINK)
     kind: Reach
     is_click: bool
     name: str

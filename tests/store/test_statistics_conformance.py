@@ -10,6 +10,7 @@ import pytest
 
 from estafette.clock import DAY_US, SECOND_US, ManualClock
 from estafette.facts import COUNTS, Axis, Reach, Resolution, Timing
+from estafette.feedback.unsubscribe_records import resubscribed, unsubscribed
 from estafette.model import (
     LANES,
     Account,
@@ -196,6 +197,20 @@ async def test_a_message_counts_once_per_link_and_every_click_as_an_event(store:
         countries = await store.statistics.reach(account.id, campaign_id, Reach.COUNTRY, is_click=True, since=0, until=NOW + 9 * DAY_US)
         assert [(s.name, s.messages, s.events) for s in countries] == [("FR", 2, 4)]
     assert await store.statistics.reach(account.id, 1, Reach.COUNTRY, is_click=False, since=0, until=NOW + 9 * DAY_US) == []
+
+
+async def test_why_people_left_is_counted_once_for_each_who_said_it(store: Database, account: Account) -> None:
+    """Own words count as another reason; who undoes it has said it all the same; a repeated click says nothing new."""
+    await deliver(store, account, 5, options=Options(campaign="may"))
+    for number, reason in ((1, "too_many"), (2, "too_many"), (2, "not_asked"), (3, "my own <words>"), (4, "")):
+        await store.record_many([unsubscribed(number, account.id, NOW + number, "unsubscribe", 0, {}, reason)])
+    await store.record_many([resubscribed(1, account.id, NOW + 9, "resubscribe", 0, {})])
+    await catch_up(store)
+    for _ in range(2):
+        for campaign_id in (0, 1):
+            found = await store.statistics.reach(account.id, campaign_id, Reach.REASON, is_click=False, since=0, until=NOW + DAY_US)
+            assert {one.name: (one.messages, one.events) for one in found} == {"too_many": (2, 2), "other": (1, 1)}
+        await rebuild(store)
 
 
 async def test_a_stretch_of_events_is_added_once(store: Database, account: Account) -> None:

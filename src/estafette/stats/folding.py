@@ -8,6 +8,7 @@ counts, in the slice in which it happened, and nothing is taken back.
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from estafette.audience import LEAVING
 from estafette.clock import SECOND_US
 from estafette.facts import COUNTS, Axis, CounterKey, EventView, Fold, Reach, ReachKey, Resolution, Sighting, Timing
 from estafette.model import Event, EventKind, Mark, PersonMark, State
@@ -165,7 +166,7 @@ def _rows(key: _Finest) -> Iterator[CounterKey]:
 
 def _sightings(view: EventView) -> Iterator[Sighting]:
     event = view.event
-    if event.kind not in (EventKind.OPENED, EventKind.CLICKED):
+    if event.kind not in (EventKind.OPENED, EventKind.CLICKED, EventKind.UNSUBSCRIBED):
         return
     is_click = event.kind is EventKind.CLICKED
     day = bucket_of(event.at, Resolution.DAY)
@@ -173,6 +174,11 @@ def _sightings(view: EventView) -> Iterator[Sighting]:
     def sighting(campaign_id: int, kind: Reach, name: str, detail: str) -> Sighting:
         return Sighting(ReachKey(event.account_id, campaign_id, kind, is_click, name[:MAX_NAME], detail, day), event.message_id)
 
+    if event.kind is EventKind.UNSUBSCRIBED:
+        if reason := str(event.data.get("reason", "")):
+            for campaign_id in sorted({0, view.campaign_id}):
+                yield sighting(campaign_id, Reach.REASON, reason if reason in LEAVING else LEAVING[-1], "")
+        return
     name, platform = agent_of(str(event.data.get("agent", "")))
     for campaign_id in sorted({0, view.campaign_id}):
         yield sighting(campaign_id, Reach.AGENT, name, platform)

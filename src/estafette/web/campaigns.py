@@ -10,6 +10,7 @@ from estafette.views import Choice
 from estafette.web.choosing import HOUR_US
 from estafette.web.desk import NOT_FOUND, Refused, Visit
 from estafette.web.figures import FiguresDesk
+from estafette.web.proofs import REASONS
 from estafette.web.report import Period, time_chart
 from estafette.web.tiles import nested, partition, tiles
 
@@ -48,8 +49,10 @@ async def campaign(visit: Visit) -> Response:
     statistics = visit.store.statistics
     links = await statistics.reach(visit.account_id, row.id, Reach.LINK, is_click=True, since=begin - DAY_US, until=visit.now + DAY_US, limit=100)
     programs = await statistics.reach(visit.account_id, row.id, Reach.AGENT, is_click=False, since=begin - DAY_US, until=visit.now + DAY_US, limit=12)
+    reasons = await statistics.reach(visit.account_id, row.id, Reach.REASON, is_click=False, since=begin - DAY_US, until=visit.now + DAY_US, limit=20)
     return visit.page(
-        "campaign.html", row=row, figures=total, persons=persons, counts=await desk.counts(whole), links=links, programs=programs, reading=reading,
+        "campaign.html", reasons=reasons, reason_words=REASONS, row=row, figures=total, persons=persons,
+        counts=await desk.counts(whole), links=links, programs=programs, reading=reading,
         tiles=tiles(total, None, series, formats, has_opens=tracking.opens, has_clicks=tracking.clicks), pieces=partition(total, formats),
         bars=nested(total, formats), chart=time_chart(first, series, formats), providers=await desk.providers(whole),
         log=await visit.store.screens.log(visit.account_id, Choice(campaign_id=row.id), limit=10),

@@ -30,3 +30,23 @@ CREATE TABLE sign_up_count (
 CREATE INDEX sign_up_count_end ON sign_up_count (ends_at);
 
 ALTER TABLE contact_property ADD COLUMN fallback TEXT NOT NULL DEFAULT '';  -- JSON: what mails say for who has no value, '' = nothing
+
+-- Why people left is counted beside links, programs and countries: `reach.kind` takes one word more.
+--pg ALTER TABLE reach DROP CONSTRAINT reach_kind_check;
+--pg ALTER TABLE reach ADD CONSTRAINT reach_kind_check CHECK (kind IN ('link', 'agent', 'country', 'reason'));
+--lite CREATE TABLE reach_next (
+--lite     account_id BIGINT NOT NULL,
+--lite     campaign_id BIGINT NOT NULL,
+--lite     kind TEXT NOT NULL CHECK (kind IN ('link', 'agent', 'country', 'reason')),
+--lite     bucket BIGINT NOT NULL,
+--lite     digest TEXT NOT NULL,
+--lite     is_click SMALLINT NOT NULL CHECK (is_click IN (0, 1)),
+--lite     name TEXT NOT NULL,
+--lite     detail TEXT NOT NULL,
+--lite     messages BIGINT NOT NULL,
+--lite     events BIGINT NOT NULL,
+--lite     PRIMARY KEY (account_id, campaign_id, kind, bucket, digest)
+--lite );
+--lite INSERT INTO reach_next SELECT account_id, campaign_id, kind, bucket, digest, is_click, name, detail, messages, events FROM reach;
+--lite DROP TABLE reach;
+--lite ALTER TABLE reach_next RENAME TO reach;
