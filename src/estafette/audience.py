@@ -218,6 +218,7 @@ class JobOrders:
     encoding: str = ""  # kind "csv": "" = guessed, as the separator
     separator: str = ""
     mapping: tuple[tuple[str, str], ...] = ()  # kind "csv": (column's name, property or "email", "" = passed over); others keep their names
+    statement: str = ""  # how these people agreed, as the importer says; a proof of every place that the job gives
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,14 @@ def test_a_file_with_mistakes_is_looked_through_and_imported(shell: Shell) -> No
     shell("import", kept, "--list", "News", "--keep-known")
     assert [row["properties"]["nick"] for row in shell.json("export")] == ["Al", "Bo;b", "-2"]
     assert "'-2" in shell("export").stdout
-    assert [row["status"] for row in shell.json("job", "list")] == ["completed", "completed"]
+    assert "--statement" in shell("import", file, "--list", "News", "--action", "addforce", code=2).stderr
+    shell("import", file, "--list", "News", "--map", "note=", "--action", "addforce", "--statement", "asked for it by letter", "--keep-known")
+    told = shell.json("contact", "show", "c@x.test")[0]
+    assert [(act["act"], act["source"], act["evidence"], act["words"]) for act in told["consent"]] == [("subscribed", "import", "job 2", "")]
+    shell("contact", "show", "c@x.test")
+    shell.json("contact", "erase", "c@x.test", "--yes")
+    shell("contact", "show", "c@x.test", code=3)
+    assert [row["status"] for row in shell.json("job", "list")] == ["completed"] * 3
 
 
 def test_a_job_waits_goes_on_and_ends(shell: Shell) -> None:

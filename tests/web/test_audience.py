@@ -74,7 +74,9 @@ async def test_a_file_is_looked_at_mapped_and_imported(inside: Site) -> None:
     again = await inside.post(look, order="look", list=str(number), **columns)
     assert again.status_code == 200 and 'value="years"' in again.text
     assert (await inside.post(look, order="begin", list="0", **columns)).status_code == 422
-    begun = await inside.post(look, order="begin", list=str(number), action=ListAction.ADD_NO_FORCE.value, **columns)
+    unsaid = await inside.post(look, order="begin", list=str(number), action=ListAction.ADD_FORCE.value, **columns)
+    assert unsaid.status_code == 422 and "asked for it again" in unsaid.text, "who had unsubscribed is brought back with a word of why only"
+    begun = await inside.post(look, order="begin", list=str(number), action=ListAction.ADD_FORCE.value, statement="By letter, in May", **columns)
     job = begun.headers["location"].split("?")[0]
     assert "waiting" in text_of(await inside.get(job))
     assert (await inside.post(job, order="pause")).status_code == 303 and "paused" in text_of(await inside.get(job))
@@ -84,6 +86,8 @@ async def test_a_file_is_looked_at_mapped_and_imported(inside: Site) -> None:
     errors = await inside.client.get(job + "/errors")
     assert errors.headers["content-type"].startswith("text/csv") and "nobody" in errors.text
     assert "ann@example.net" in text_of(await inside.get(inside.at("contacts")))
+    ann = await inside.store.contacts.find_address(inside.account.id, "ann@example.net")
+    assert ann is not None and "By letter, in May" in text_of(await inside.get(inside.at(f"contacts/{ann.id}")))
     assert len((await inside.get(inside.at("imports"))).css("tbody tr")) == 1
 
 

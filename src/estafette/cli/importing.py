@@ -16,7 +16,7 @@ from estafette.cli.printing import at, print_facts, print_json, print_table
 from estafette.model import Account
 from estafette.newsletters.contact_values import shown_value
 from estafette.newsletters.import_rows import ENCODINGS, problem_of
-from estafette.newsletters.importing import Preview, look_through, take_in
+from estafette.newsletters.importing import MAX_STATEMENT, Preview, look_through, take_in
 from estafette.newsletters.job_entries import error_file
 from estafette.newsletters.jobs import Jobber
 from estafette.newsletters.sheets import SheetError
@@ -49,14 +49,15 @@ async def list_named(store: Store, account: Account, name: str) -> ContactList:
               help="Put a column into a property; 'email' for the address, nothing to leave it out.")  # fmt: skip
 @click.option("--action", type=click.Choice([action.value for action in ListAction]), default=ListAction.ADD_NO_FORCE.value, show_default=True,
               help="addforce also brings back who unsubscribed.")  # fmt: skip
+@click.option("--statement", default="", metavar="TEXT", help="How these people agreed; kept as a proof with each. Needed for addforce.")
 @click.option("--keep-known", is_flag=True, help="Contacts that exist keep what is known of them.")
 @click.option("--encoding", type=click.Choice(ENCODINGS), help="Guessed when not given.")
 @click.option("--separator", metavar="SIGN", help="Of the columns; guessed when not given. 'tab' for a tab.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
 @ACCOUNT
 @options
-def import_(ground: Ground, file: IO[bytes], list_name: str | None, create: bool, maps: tuple[str, ...], action: str, keep_known: bool, encoding: str | None,
-            separator: str | None, dry_run: bool, account_name: str | None) -> None:  # fmt: skip
+def import_(ground: Ground, file: IO[bytes], list_name: str | None, create: bool, maps: tuple[str, ...], action: str, statement: str,
+            keep_known: bool, encoding: str | None, separator: str | None, dry_run: bool, account_name: str | None) -> None:  # fmt: skip
     """Import contacts from FILE: CSV, TSV, XLSX, or a ZIP of one of the first two.
 
     What cannot be taken is passed over, each with its reason: estafette job errors ID. Interrupted, the import goes on with the next worker.
@@ -65,9 +66,11 @@ def import_(ground: Ground, file: IO[bytes], list_name: str | None, create: bool
     """
     pairs = tuple((name.strip(), wanted.strip()) for name, _, wanted in (one.rpartition("=") for one in maps))
     orders = JobOrders(keeps_known=keep_known, encoding=encoding or "", separator={"tab": "\t"}.get(separator or "", separator or ""), mapping=pairs,
-                       method=action)  # fmt: skip
+                       method=action, statement=statement.strip()[:MAX_STATEMENT])  # fmt: skip
     for name, problem in problem_of(orders).items():
         fail(USAGE, f"--{name}: {problem}")
+    if action == ListAction.ADD_FORCE and not statement.strip() and not dry_run:
+        fail(USAGE, "--statement: how did those who had unsubscribed ask for it again?")
 
     async def work(store: Store) -> Preview | ContactJob:
         account = await account_or_only(store, account_name)

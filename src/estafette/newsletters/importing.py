@@ -14,6 +14,7 @@ from estafette.store.seam import Store
 
 SAMPLES: Final = 5
 SHOWN_ERRORS: Final = 20
+MAX_STATEMENT: Final = 2000  # characters of what is said about how the people of a file agreed
 
 
 @dataclass(slots=True)

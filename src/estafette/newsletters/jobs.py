@@ -67,7 +67,7 @@ class Jobber:
     async def _do(self, job: ContactJob) -> bool:
         """False when it is no longer ours to close (aborted, or another worker has it)."""
         lists = {number: ListAction(action) for number, action in job.orders.lists}
-        trace = Trace("import" if job.kind == "csv" else "job", f"job {job.id}")
+        trace = Trace("import" if job.kind == "csv" else "job", f"job {job.id}", words=job.orders.statement)
         total = job.total
         async for done, piece in self._pieces(job):
             now = self._clock.now_us()

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from estafette.audience import ContactJob, JobOrders, JobStatus, ListAction
 from estafette.newsletters.import_rows import ENCODINGS, problem_of
-from estafette.newsletters.importing import keep, look_through
+from estafette.newsletters.importing import MAX_STATEMENT, keep, look_through
 from estafette.newsletters.job_entries import error_file
 from estafette.newsletters.sheets import SheetError
 from estafette.web.desk import HEADERS, NOT_FOUND, Refused, Visit
@@ -84,6 +84,8 @@ async def begin(visit: Visit) -> Response:
         return await _look(visit, orders)
     if not orders.lists:
         return await _look(visit, orders, 422, "list")
+    if orders.lists[0][1] == ListAction.ADD_FORCE and not orders.statement:
+        return await _look(visit, orders, 422, "statement")
     if await visit.store.contact_jobs.uploaded(visit.account_id, number) is None:
         raise Refused(NOT_FOUND)
     found = await visit.store.contacts.find_list(visit.account_id, orders.lists[0][0])
@@ -100,8 +102,9 @@ def _orders(visit: Visit, given: dict[str, str]) -> JobOrders:
     lists = ((number, action if action in set(ListAction) else ListAction.ADD_NO_FORCE.value),) if number else ()
     columns = [int(name[2:]) for name in given if name.startswith("c-") and name[2:].isascii() and name[2:].isdigit() and len(name) < 7]
     mapping = tuple((given[f"c-{at}"][:500], given.get(f"m-{at}", "").strip()[:100]) for at in sorted(columns))
-    orders = JobOrders(lists, given.get("known") == "keep", None, 0, (), 0, "", given.get("encoding", ""), given.get("separator", ""), mapping)
-    return JobOrders(lists, orders.keeps_known, mapping=mapping) if problem_of(orders) else orders
+    statement = given.get("statement", "").strip()[:MAX_STATEMENT]
+    orders = JobOrders(lists, given.get("known") == "keep", None, 0, (), 0, "", given.get("encoding", ""), given.get("separator", ""), mapping, statement)
+    return JobOrders(lists, orders.keeps_known, mapping=mapping, statement=statement) if problem_of(orders) else orders
 
 
 async def job(visit: Visit) -> Response:
