@@ -1,16 +1,25 @@
 """Pages about mail: hostile content stays harmless, blocks are lifted with a reason, files hold no formulas, the DNS is told truly."""
 
 import asyncio
+import base64
+import time
+from dataclasses import replace
+from ipaddress import ip_address
+from types import SimpleNamespace
 
 import httpx2
+import pytest
 
 from estafette.accept.examine import examine
 from estafette.accept.submit import Recipient, Request
 from estafette.deliver.answers import Answer, AnswerKind, Mx
+from estafette.deliver.publishing import Seen
 from estafette.facts import Cause, GuardOrder, Step, Stream
 from estafette.mail.address import parse
 from estafette.model import BlockCause, Door, Options
+from estafette.web import onboarding
 from estafette.web.exporting import Exporter
+from estafette.web.reading import MAX_SHOWN, read
 from estafette.web.rows import guarded
 from tests.web.conftest import Site, text_of
 
@@ -76,7 +85,7 @@ async def test_a_block_is_lifted_with_a_reason_that_is_kept(inside: Site) -> Non
 async def made(site: Site, kind: str, format_: str, query: str = "") -> httpx2.Response:
     """An exported file."""
     ordered = await site.post(site.at("exports"), kind=kind, format=format_, query=query)
-    exporter = Exporter(site.store, site.clock, has_opens=True)
+    exporter = Exporter(site.store, site.clock, site.desk.config.tracking)
     running = asyncio.create_task(exporter.run())
     async with asyncio.timeout(30):
         while (await site.store.exports.newest(site.account.id))[0].state == "waiting":  # noqa: ASYNC110 - the job's page polls as well
@@ -195,3 +204,32 @@ async def test_what_the_guard_stopped_goes_on_with_a_reason(inside: Site) -> Non
     assert (await inside.post(inside.at("queue/resume"), id=str(order.id + 1), reason="x")).status_code == 400
     assert (await inside.post(inside.at("queue/resume"), id=str(order.id), reason="the list is deleted")).status_code == 303
     assert await guard.running(inside.account.id) == []
+
+
+def test_what_a_mail_says_is_bounded_whatever_its_charset_claims() -> None:
+    """Codecs of Python that are no character sets, and some that take for ever, are not used; of a long part the beginning is decoded."""
+    for charset in ("idna", "punycode", "unicode_escape", "raw_unicode_escape", "rot13", "zlib_codec", "hex", "undefined", "x" * 300):
+        raw = f"Subject: x\r\nContent-Type: text/plain; charset={charset}\r\n\r\n".encode() + b"a\\x41-" * 200_000
+        began_s = time.monotonic()
+        assert read(raw).text.startswith("a\\x41-a")
+        assert time.monotonic() - began_s < 2
+    long = b"Subject: x\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(b"<p>x</p>" * 1_000_000)
+    assert 1_000_000 < len(read(long).html) <= MAX_SHOWN
+
+
+@pytest.mark.parametrize(("records", "seen"), [
+    ({}, Seen.MISSING),
+    ({("9.2.0.192.in-addr.arpa", "PTR"): ["mail.example.com"]}, Seen.UNKNOWN),
+    ({("8.8.8.8", "PTR"): []}, Seen.MISSING),
+    ({("8.8.8.8", "PTR"): ["mail.example.com"], ("mail.example.com", "A"): ["8.8.4.4"]}, Seen.WRONG),
+    ({("8.8.8.8", "PTR"): ["mail.example.com"]}, Seen.WRONG),
+    ({("8.8.8.8", "PTR"): ["other.example.com", "mail.example.com"], ("mail.example.com", "A"): ["8.8.8.8"]}, Seen.OK),
+])  # fmt: skip
+async def test_an_address_must_have_a_name_that_leads_back_to_it(inside: Site, records: dict[tuple[str, str], list[str]], seen: Seen) -> None:
+    source = "192.0.2.9" if seen is Seen.UNKNOWN else "8.8.8.8"
+    inside.desk.config = replace(inside.desk.config, delivery=replace(inside.desk.config.delivery, sources=(source,)))
+    for (name, kind), values in records.items():
+        asked = ip_address(name).reverse_pointer if name[0].isdigit() and "arpa" not in name else name
+        inside.zone.answers[asked, kind] = Answer(AnswerKind.FOUND if values else AnswerKind.NODATA, tuple(values), 60)
+    visit = SimpleNamespace(desk=inside.desk)
+    assert (await onboarding._reverse(visit))[0] is seen  # type: ignore[arg-type]

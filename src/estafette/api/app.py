@@ -57,12 +57,13 @@ def make_app(
     domains: Domains | None = None,
     inbound_domain: str = "",
     links_url: str = "",
+    tracks_opens: bool = True,
     routes: Sequence[Route] = (),
 ) -> Starlette:
     """The application. `buckets`, `budget` and `has_disk` are shared with the SMTP door when both are in one process: limits hold for both together;
     `routes` are others that the same listener serves, `links_url` is what the addresses of public ones begin with."""
     desk = Desk(store, keeper, door, clock, public_url.rstrip("/"), max_body_bytes, is_closing, rules,
-                {} if buckets is None else buckets, budget, body_within_s, has_disk, domains, inbound_domain, links_url)  # fmt: skip
+                {} if buckets is None else buckets, budget, body_within_s, has_disk, domains, inbound_domain, links_url, tracks_opens)  # fmt: skip
 
     file = openapi(OPERATIONS, desk.public_url)
     page = reference_page(OPERATIONS)

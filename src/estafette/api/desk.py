@@ -54,6 +54,7 @@ class Desk:
     domains: Domains | None = None  # None: this process does not look after domains
     inbound_domain: str = ""  # mail to it comes to our inbound listener
     links_url: str = ""  # what the public pages begin with; "" = public_url
+    tracks_opens: bool = True  # what the installation does with accounts that say nothing of it
     key_buckets: dict[str, Bucket] = field(default_factory=dict)  # by API key
 
     def identifier(self) -> str:

@@ -33,7 +33,8 @@ async def statistics(desk: Desk, request: Request, account: Account) -> Response
         if query.timing is Timing.MESSAGE and query.axis is not Axis.SENDER and query.provider is None:
             campaign_id = int(query.source) if query.axis is Axis.CAMPAIGN else None
             flying = await desk.store.statistics.in_flight(account.id, query.since, query.until, campaign_id, query.door)
-    rows = [_row(one, query, flying) for one in found]
+    opens = (await desk.store.privacy.policy(account.id)).has_opens(desk.tracks_opens)
+    rows = [_row(one, query, flying, opens) for one in found]
     return answer(200, {
         "Definitions": query.definitions.value, "Timing": query.timing.value, "From": to_iso(query.since), "To": to_iso(query.until), "By": query.by.value,
         "WithoutMachines": query.without_machines, "Count": len(rows), "Data": rows,
@@ -52,8 +53,8 @@ async def _slices(desk: Desk, of: Selection, query: FiguresQuery) -> list[Slice]
     return await shelf.sums(of, stretch)
 
 
-def _row(one: Slice, query: FiguresQuery, flying: tuple[int, int]) -> dict[str, object]:
-    f = figures_of_counters(one.counts, click_implies_open=True, without_machines=query.without_machines, in_flight=flying)
+def _row(one: Slice, query: FiguresQuery, flying: tuple[int, int], opens: bool) -> dict[str, object]:
+    f = figures_of_counters(one.counts, click_implies_open=opens, without_machines=query.without_machines, in_flight=flying)
     of = {"At": to_iso(one.bucket)} if query.resolution is not None else {} if query.by is By.WHOLE else {"Of": one.label}
     totals = {"processed": f.processed, "sent": f.sent, "soft_errors": f.soft_errors}
     counts = {name: one.counts[name] for name in ("attempts", "open_events", "click_events", "open_delay_s", "click_delay_s", "delivery_delay_s")}

@@ -288,7 +288,7 @@ async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Wor
                 store, keeper, door, clock, public_url=config.http.public_url, max_body_bytes=config.http.max_body_bytes, is_closing=doors.is_closing,
                 buckets=buckets, budget=budget, has_disk=_disk_watch(config, clock),
                 domains=Domains(store, clock, config, open_vault(config, clock), _resolver_maker(config, clock)), inbound_domain=config.inbound.domain,
-                links_url=config.tracking.url.rstrip("/"),
+                links_url=config.tracking.url.rstrip("/"), tracks_opens=config.tracking.opens,
                 routes=[*feedback_routes(visits, leaving), *sign_up.routes(), *_dashboard(config, clock, store, door, doors)],
             )
             server_config = uvicorn.Config(
@@ -330,7 +330,7 @@ def _resolver_maker(config: Config, clock: Clock) -> Callable[[], DnsResolver]:
 def _dashboard(config: Config, clock: Clock, store: Store, door: SubmitDoor, doors: Doors) -> list[Route]:
     if "web" not in config.server.roles:
         return []
-    exporter = Exporter(store, clock, has_opens=config.tracking.opens)
+    exporter = Exporter(store, clock, config.tracking)
     doors.exporting = asyncio.create_task(exporter.run())
     vault = open_vault(config, clock)
     return web_routes(WebDesk(store, clock, config, vault, _resolver_maker(config, clock), door, doors.is_closing, wake_exports=exporter.wake))

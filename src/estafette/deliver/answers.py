@@ -78,6 +78,8 @@ def read_response(response: dns.message.QueryMessage, kind: str) -> tuple[Answer
             records.append(Tlsa(record.usage, record.selector, record.mtype, record.cert))
         elif kind == "TXT":
             records.append(b"".join(record.strings).decode("utf-8", "replace"))
+        elif kind == "PTR":
+            records.append(record.target.to_text(omit_final_dot=True).lower())
         else:
             records.append(str(record.address))
     return Answer(AnswerKind.FOUND, tuple(records), ttl, is_authentic=bool(response.flags & dns.flags.AD)), None

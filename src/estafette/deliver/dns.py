@@ -27,7 +27,7 @@ class Resolver(Protocol):
     """What the rest of deliver/ asks of the DNS."""
 
     async def ask(self, name: str, kind: str) -> Answer:
-        """The answer to a question; `kind` is MX, A, AAAA, TXT or TLSA. Never raises."""
+        """The answer to a question; `kind` is MX, A, AAAA, TXT, PTR or TLSA. Never raises."""
 
 
 class DnsResolver:

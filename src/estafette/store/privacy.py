@@ -19,6 +19,14 @@ class AccountPolicy:
     content_days: int | None = None  # how long the content of finished mail is kept
     event_days: int | None = None  # how long messages and events are kept
 
+    def has_opens(self, default: bool) -> bool:
+        """Whether every opening is counted; `default` is what the installation says."""
+        return default if self.opens is None else self.opens == "full"
+
+    def has_clicks(self, default: bool) -> bool:
+        """The same of clicks."""
+        return default if self.clicks is None else self.clicks
+
 
 @dataclass(frozen=True, slots=True)
 class StoredConsent:

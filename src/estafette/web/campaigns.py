@@ -9,7 +9,7 @@ from estafette.facts import Reach
 from estafette.views import Choice
 from estafette.web.choosing import HOUR_US
 from estafette.web.desk import NOT_FOUND, Refused, Visit
-from estafette.web.figures import FiguresDesk
+from estafette.web.figures import FiguresDesk, measured
 from estafette.web.proofs import REASONS
 from estafette.web.report import Period, time_chart
 from estafette.web.tiles import nested, partition, tiles
@@ -24,7 +24,8 @@ async def campaigns(visit: Visit) -> Response:
     before = visit.number(visit.query("before", 20))
     rows = await visit.store.screens.campaigns(visit.account_id, before, PAGE + 1)
     shown = rows[:PAGE]
-    desk = FiguresDesk(visit.store, visit.account_id, visit.desk.config.tracking.opens)
+    tracking = await measured(visit.store, visit.account_id, visit.desk.config.tracking)
+    desk = FiguresDesk(visit.store, visit.account_id, tracking.opens)
     since = min((row.created_at for row in shown), default=visit.now)
     figures = await desk.campaigns([row.id for row in shown], Period("", since - DAY_US, visit.now + DAY_US))
     older = visit.url("campaigns", before=shown[-1].id) if len(rows) > PAGE else ""
@@ -36,7 +37,7 @@ async def campaign(visit: Visit) -> Response:
     row = await visit.store.screens.campaign(visit.account_id, int(visit.request.path_params["id"]))
     if row is None:
         raise Refused(NOT_FOUND)
-    tracking, formats = visit.desk.config.tracking, visit.formats
+    tracking, formats = await measured(visit.store, visit.account_id, visit.desk.config.tracking), visit.formats
     desk = FiguresDesk(visit.store, visit.account_id, tracking.opens, campaign_id=row.id)
     begin = row.created_at - row.created_at % HOUR_US
     whole = Period("", begin, min(visit.now + HOUR_US, begin + MAX_DAYS * DAY_US))

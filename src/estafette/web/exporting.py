@@ -9,12 +9,13 @@ from starlette.responses import Response, StreamingResponse
 
 from estafette import maillog
 from estafette.clock import DAY_US, SECOND_US, Clock
+from estafette.config import Tracking
 from estafette.store.screens import NEWEST
 from estafette.store.seam import Store, StoreFault
 from estafette.views import ExportJob
 from estafette.web.choosing import choice_of, read_filters
 from estafette.web.desk import HEADERS, NOT_FOUND, Refused, Visit
-from estafette.web.figures import FiguresDesk
+from estafette.web.figures import FiguresDesk, measured
 from estafette.web.report import read_period
 from estafette.web.rows import block_row, encoded, figures_row, message_row
 
@@ -29,9 +30,9 @@ FORMATS: Final = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjs
 class Exporter:
     """Makes the files, one at a time. One per worker process; workers share the jobs out by leases."""
 
-    def __init__(self, store: Store, clock: Clock, *, has_opens: bool) -> None:
+    def __init__(self, store: Store, clock: Clock, tracking: Tracking) -> None:
         self._store = store
-        self._has_opens = has_opens  # whether open tracking is on
+        self._tracking = tracking  # what accounts measure that say nothing of it
         self._clock = clock
         self._woken = asyncio.Event()
 
@@ -79,7 +80,8 @@ class Exporter:
         pairs = parse_qsl(job.query)
         if job.kind == "statistics":
             period = read_period(dict(pairs), job.created_at, "30d")
-            desk = FiguresDesk(self._store, job.account_id, self._has_opens, dict(pairs).get("source") or None)
+            opens = (await measured(self._store, job.account_id, self._tracking)).opens
+            desk = FiguresDesk(self._store, job.account_id, opens, dict(pairs).get("source") or None)
             return [figures_row(at, f) for at, f in zip(period.buckets, await desk.series(period), strict=True)], 0
         filters = read_filters(dict(pairs), [value for name, value in pairs if name == "status"], job.created_at)
         log = await self._store.screens.log(job.account_id, choice_of(filters), before=job.cursor, limit=PART)

@@ -2,12 +2,27 @@
 
 from dataclasses import dataclass
 
+from estafette.config import Tracking
 from estafette.facts import Axis, Resolution, Slice, Timing
 from estafette.stats.periods import pieces
 from estafette.stats.rates import Figures, figures_of_counters
 from estafette.store.seam import Store
 from estafette.store.statistics import Selection
 from estafette.web.report import Part, Period, added, figures_over_time, parts
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is counted of an account's mail: its own word over the installation's."""
+
+    opens: bool
+    clicks: bool
+
+
+async def measured(store: Store, account_id: int, defaults: Tracking) -> Measured:
+    """Asked anew for each page: rates and "not measured" depend on it."""
+    policy = await store.privacy.policy(account_id)
+    return Measured(policy.has_opens(defaults.opens), policy.has_clicks(defaults.clicks))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """S3, one message: what it says (preview, source) and everything that happened to it, explained; retry, block and unblock from here."""
 
+import asyncio
 from typing import Final
 
 from starlette.responses import Response
@@ -87,7 +88,7 @@ async def _reading(visit: Visit, found: MessagePage) -> Reading:
     if not found.has_content:
         return NO_CONTENT
     content = (await visit.store.contents([found.view.submission_id])).get(found.view.submission_id)
-    return read(content.raw) if content is not None else NO_CONTENT
+    return await asyncio.to_thread(read, content.raw) if content is not None else NO_CONTENT
 
 
 def _key(found: MessagePage) -> str:

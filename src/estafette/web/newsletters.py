@@ -20,7 +20,7 @@ from estafette.nouns import Newsletter
 from estafette.prepare.personal import Person, Source, Unfillable, encode_source, mail_for, named_values, read_source
 from estafette.stats.rates import Figures
 from estafette.web.desk import HEADERS, MAX_TEXT_BYTES, NOT_FOUND, Refused, Visit
-from estafette.web.figures import FiguresDesk
+from estafette.web.figures import FiguresDesk, measured
 from estafette.web.findings import FINDINGS, STATES, WEIGHTS
 from estafette.web.message import PREVIEW_CSP
 from estafette.web.permissions import May
@@ -220,7 +220,8 @@ async def _progress(visit: Visit, found: Newsletter) -> Progress:
     if not campaign_id:
         return Progress()
     begin = (found.started_at or found.created_at) - DAY_US
-    desk = FiguresDesk(visit.store, visit.account_id, visit.desk.config.tracking.opens, campaign_id=campaign_id)
+    tracking = await measured(visit.store, visit.account_id, visit.desk.config.tracking)
+    desk = FiguresDesk(visit.store, visit.account_id, tracking.opens, campaign_id=campaign_id)
     return Progress(campaign_id, await desk.total(Period("", begin, min(visit.now + DAY_US, begin + MAX_DAYS * DAY_US))))
 
 

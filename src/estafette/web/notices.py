@@ -43,6 +43,7 @@ NOTICES: Final = {
     "property_deleted": _("The property was deleted."),
     "segment_saved": _("The segment was saved."),
     "segment_deleted": _("The segment was deleted."),
+    "privacy_saved": _("The settings were saved. They count from now on."),
     "webhook_saved": _("The webhook was saved."),
     "webhook_deleted": _("The webhook was deleted."),
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
 
 from starlette.responses import Response
@@ -9,6 +10,7 @@ from starlette.responses import Response
 from estafette.accept.examine import examine
 from estafette.accept.submit import Recipient, Request
 from estafette.deliver.answers import AnswerKind, Mx
+from estafette.deliver.dns import Resolver
 from estafette.deliver.publishing import Published, Seen
 from estafette.mail.address import AddressError, parse, parse_mailbox
 from estafette.mail.compose import Draft, compose
@@ -19,6 +21,7 @@ from estafette.web.languages import marked as _
 
 PURPOSES: Final = ("ownership", "dkim", "spf", "dmarc", "return_path", "tracking")
 CONNECT_WITHIN_S: Final = 4.0
+MAX_SOURCES: Final = 4
 REFERENCE_HOSTS: Final = ("gmail.com", "outlook.com")
 """Domains whose mail servers are always there: whether port 25 leads out is tried with one of them."""
 
@@ -82,12 +85,34 @@ async def start(visit: Visit) -> Response:
 
 
 async def _reverse(visit: Visit) -> tuple[Seen, str]:
-    """Whether our host name leads to an address at all; the name of an address is the provider's to set, and only he can tell it for sure."""
-    hostname = visit.desk.config.server.hostname
-    answer = await visit.desk.new_resolver().ask(hostname, "A")
-    if answer.kind is AnswerKind.FOUND:
-        return Seen.OK, f"{hostname} → {', '.join(str(a) for a in answer.records[:3])}"
-    return (Seen.UNKNOWN if answer.kind is AnswerKind.FAILED else Seen.MISSING), hostname
+    """Whether each address that mail leaves from has a name that leads back to it (forward-confirmed reverse DNS). The addresses are the configured sources,
+    else those of our host name; what a private address becomes on its way out is not known here."""
+    resolver, config = visit.desk.new_resolver(), visit.desk.config
+    addresses = [source for source in config.delivery.sources if source not in ("0.0.0.0", "::")]
+    if not addresses:
+        addresses = [str(a) for kind in ("A", "AAAA") for a in (await resolver.ask(config.server.hostname, kind)).records]
+    if not addresses:
+        return Seen.MISSING, config.server.hostname
+    found = [await _name_of(resolver, address) for address in addresses[:MAX_SOURCES]]
+    worst = next((seen for seen in (Seen.WRONG, Seen.MISSING, Seen.UNKNOWN) if seen in {one for one, _ in found}), Seen.OK)
+    return worst, ", ".join(text for _, text in found)
+
+
+async def _name_of(resolver: Resolver, address: str) -> tuple[Seen, str]:
+    where = ip_address(address)
+    if not where.is_global:
+        return Seen.UNKNOWN, address
+    answer = await resolver.ask(where.reverse_pointer, "PTR")
+    if answer.kind is not AnswerKind.FOUND:
+        return (Seen.UNKNOWN if answer.kind is AnswerKind.FAILED else Seen.MISSING), address
+    names = [str(name) for name in answer.records[:MAX_SOURCES]]
+    for name in names:
+        back = await resolver.ask(name, "A" if where.version == 4 else "AAAA")
+        if any(ip_address(str(one)) == where for one in back.records):
+            return Seen.OK, f"{address} → {name}"
+        if back.kind is AnswerKind.FAILED:
+            return Seen.UNKNOWN, f"{address} → {name} → ?"
+    return Seen.WRONG, f"{address} → {names[0]}"
 
 
 async def _outbound(visit: Visit) -> tuple[Seen, str]:

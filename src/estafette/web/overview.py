@@ -7,7 +7,7 @@ from estafette.facts import Timing
 from estafette.model import Door
 from estafette.views import Choice
 from estafette.web.desk import Visit
-from estafette.web.figures import FiguresDesk
+from estafette.web.figures import FiguresDesk, measured
 from estafette.web.onboarding import steps_left
 from estafette.web.report import Period, read_period, time_chart
 from estafette.web.tiles import nested, partition, tiles
@@ -15,7 +15,7 @@ from estafette.web.tiles import nested, partition, tiles
 
 async def overview(visit: Visit) -> Response:
     """The page."""
-    tracking = visit.desk.config.tracking
+    tracking = await measured(visit.store, visit.account_id, visit.desk.config.tracking)
     period = read_period(visit.request.query_params, visit.now)
     door = visit.query("source") if visit.query("source") in list(Door) else None
     is_by_event = visit.query("by") == "event"

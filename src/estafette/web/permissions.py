@@ -20,6 +20,7 @@ class May(StrEnum):
     NEWSLETTERS = "newsletters"  # write and send them
     DOMAINS = "domains"
     KEYS = "keys"  # API keys and webhooks
+    PRIVACY = "privacy"  # what is measured, and how long anything is kept
     USERS = "users"  # who may do what, and the audit log
 
 

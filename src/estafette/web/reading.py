@@ -1,12 +1,10 @@
 """What a stored mail says, for people: its HTML, its text, its header, its attachments. Pure; everything is hostile and bounded."""
 
-import base64
-import binascii
-import quopri
 from dataclasses import dataclass, field
 from typing import Final
 
 from estafette.mail.mime import MimeError, Part, find_text_parts, read_parts
+from estafette.mail.mime_edit import text_of
 
 MAX_SHOWN: Final = 2_000_000
 MAX_RAW: Final = 300_000
@@ -48,20 +46,10 @@ def read(raw: bytes) -> Reading:
 
 
 def _joined(raw: bytes, parts: list[Part], kind: str) -> str:
-    return "\n".join(text_of(raw, p) for p in parts if p.content_type == kind)[:MAX_SHOWN]
-
-
-def text_of(raw: bytes, part: Part) -> str:
-    """A part's text, its transfer encoding and its character set undone as far as they are known."""
-    body = raw[part.body_start : part.body_end]
-    if part.encoding == "base64":
-        try:
-            body = base64.b64decode(bytes(c for c in body if c not in b"\r\n\t "), validate=False)
-        except (binascii.Error, ValueError):
-            pass
-    elif part.encoding == "quoted-printable":
-        body = quopri.decodestring(body)
-    try:
-        return body.decode(part.charset or "utf-8", "replace")
-    except (LookupError, UnicodeError):
-        return body.decode("utf-8", "replace")
+    """At most `MAX_SHOWN` octets are decoded: what is longer is cut."""
+    texts, left = [], MAX_SHOWN
+    for part in parts:
+        if part.content_type == kind and left > 0:
+            texts.append(text_of(raw[: part.body_start + left], part))
+            left -= part.body_end - part.body_start
+    return "\n".join(texts)

@@ -115,6 +115,8 @@ OF_ACCOUNT: Final[tuple[tuple[str, str, Endpoint, May], ...]] = (
     ("POST", "/settings/keys", settings.change_keys, May.KEYS),
     ("POST", "/settings/users", settings.change_users, May.USERS),
     ("POST", "/settings/webhooks", settings.change_webhooks, May.KEYS),
+    ("POST", "/settings/tracking", settings.change_tracking, May.PRIVACY),
+    ("POST", "/settings/retention", settings.change_retention, May.PRIVACY),
     ("GET", "/settings/{tab}", settings.part, May.READ),
 )
 """Addresses below an account, and what a role must allow."""

@@ -1,6 +1,7 @@
 """S17, the settings of an account: keys, users and roles, webhooks with their log, tracking, retention, the audit log; and the installation's users."""
 
 import hashlib
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,6 +20,11 @@ from estafette.webguard import read_target
 TABS: Final = {"keys": May.KEYS, "users": May.USERS, "webhooks": May.KEYS, "tracking": May.READ, "retention": May.READ, "audit": May.USERS}
 AUDIT_PAGE: Final = 100
 MAX_NAME: Final = 255
+MAX_DAYS: Final = 36_500
+UNREADABLE: Final = -1
+OPENS: Final = ("", "full", "last_date", "off")
+SWITCH: Final = {"": None, "yes": True, "no": False}
+"""What a choice means; nothing chosen is what the installation does."""
 
 
 async def settings(visit: Visit) -> Response:
@@ -48,6 +54,8 @@ async def _part(visit: Visit, tab: str, status: int = 200, problem: str = "", **
         shown |= {"hooks": hooks, "waiting": await store.webhooks.waiting([h.id for h in hooks]), "calls": await store.webhooks.calls(account_id, limit=50),
                   "types": WEBHOOK_TYPES,
                   "urls": {h.id: shown_url(h.url) for h in hooks}}  # fmt: skip
+    elif tab in ("tracking", "retention"):
+        shown["policy"] = await store.privacy.policy(account_id)
     elif tab == "audit":
         before = visit.number(visit.query("before", 20)) or NEWEST
         entries = await store.users.audit(account_id, before, AUDIT_PAGE + 1)
@@ -135,6 +143,40 @@ async def change_webhooks(visit: Visit) -> Response:
         return await _part(visit, "webhooks", 422, "taken")
     await visit.note("webhook.add", kind, shown_url(url))
     return visit.go(visit.url("settings/webhooks"), "webhook_saved")
+
+
+async def change_tracking(visit: Visit) -> Response:
+    """What is measured of mail that is sent from now on (workers know within ten seconds)."""
+    opens, clicks, text_links, hides_client = (visit.given(name, 20) for name in ("opens", "clicks", "text_links", "hides_client"))
+    if opens not in OPENS or not {clicks, text_links, hides_client} <= SWITCH.keys():
+        raise Refused(400)
+    policy = await visit.store.privacy.policy(visit.account_id)
+    changed = replace(policy, opens=opens or None, clicks=SWITCH[clicks], text_links=SWITCH[text_links], hides_client=SWITCH[hides_client])
+    await visit.store.privacy.set_policy(visit.account_id, changed, visit.now)
+    said = {"opens": opens, "clicks": clicks, "text": text_links, "client": hides_client}
+    await visit.note("tracking.set", "", " ".join(f"{name}={value or 'default'}" for name, value in said.items()))
+    return visit.go(visit.url("settings/tracking"), "privacy_saved")
+
+
+async def change_retention(visit: Visit) -> Response:
+    """How long contents and events are kept; what is older goes with the next sweep, for ever."""
+    content, events = _days(visit.given("content_days", 10), 0), _days(visit.given("event_days", 10), 1)
+    if content is UNREADABLE or events is UNREADABLE:
+        return await _part(visit, "retention", 422, "days")
+    policy = await visit.store.privacy.policy(visit.account_id)
+    await visit.store.privacy.set_policy(visit.account_id, replace(policy, content_days=content, event_days=events), visit.now)
+    await visit.note("retention.set", "", f"content={'default' if content is None else content} events={'default' if events is None else events}")
+    return visit.go(visit.url("settings/retention"), "privacy_saved")
+
+
+def _days(text: str, least: int) -> int | None:
+    """A number of days; None for an empty field: as the installation has it."""
+    text = text.strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal()) or not least <= int(text) <= MAX_DAYS:
+        return UNREADABLE
+    return int(text)
 
 
 async def all_users(visit: Visit) -> Response:

@@ -8,7 +8,7 @@ from estafette.clock import DAY_US
 from estafette.facts import Reach, Timing
 from estafette.model import Door
 from estafette.web.desk import Visit
-from estafette.web.figures import FiguresDesk
+from estafette.web.figures import FiguresDesk, measured
 from estafette.web.report import Period, read_period, time_chart, week_grid
 from estafette.web.tiles import nested, partition, tiles
 
@@ -18,7 +18,7 @@ WEEKS: Final = 2
 
 async def statistics(visit: Visit) -> Response:
     """The page."""
-    tracking, formats = visit.desk.config.tracking, visit.formats
+    tracking, formats = await measured(visit.store, visit.account_id, visit.desk.config.tracking), visit.formats
     period = read_period(visit.request.query_params, visit.now, "30d")
     door = visit.query("source") if visit.query("source") in list(Door) else None
     timing = Timing.EVENT if visit.query("by") == "event" else Timing.MESSAGE
@@ -32,6 +32,9 @@ async def statistics(visit: Visit) -> Response:
     countries = await reach(visit.account_id, 0, Reach.COUNTRY, is_click=False, since=period.since, until=period.until, limit=15)
     call = f"{visit.desk.config.http.public_url}/v3/REST/statcounters?CounterSource=APIKey&CounterTiming={'Event' if timing is Timing.EVENT else 'Message'}"
     call += f"&CounterResolution={'Day' if period.is_daily else 'Hour'}&FromTS={period.since // 1_000_000}&ToTS={period.until // 1_000_000}"
+    if door is not None:  # REST v3 knows no doors: our own call does
+        call = f"{visit.desk.config.http.public_url}/v1/estafette/statistics?door={door}&timing={timing.value}&from={period.since // 1_000_000}"
+        call += f"&to={period.until // 1_000_000}&by={'day' if period.is_daily else 'hour'}"
     return visit.page(
         "statistics.html", period=period, door=door or "", is_by_event=timing is Timing.EVENT, figures=total, persons=persons,
         tiles=tiles(total, before if before.sent else None, series, formats, has_opens=tracking.opens, has_clicks=tracking.clicks),

@@ -3,6 +3,7 @@
 Texts are found in the templates and wherever `_()` marks one. What is not translated yet is left empty, which the test also finds.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -39,11 +40,15 @@ def compiled(catalog: Catalog, path: Path) -> None:
         write_mo(file, catalog)
 
 
+CREATED: Final = datetime(2026, 11, 1, tzinfo=UTC)
+
+
 def update() -> None:
     """Take over new texts, drop those that are gone, compile."""
     catalog = read() if (HERE / "fr.po").exists() else Catalog(locale="fr", project="Estafette")
     catalog.update(extracted(), no_fuzzy_matching=True)
     catalog.obsolete.clear()
+    catalog.creation_date = CREATED  # no date of the day: it would be a conflict in every merge
     with (HERE / "fr.po").open("wb") as file:
         write_po(file, catalog, width=160, no_location=True, omit_header=False, sort_output=True, ignore_obsolete=True)
     compiled(read(), HERE / "fr.mo")
