@@ -150,6 +150,7 @@ class Standing:
     is_opt_in_pending: bool = False  # a subscription waits to be confirmed
     unsubscribed_at: int | None = None  # the newest of what holds now: of one list, or of all
     unsubscribed_by: str = ""  # by which way that was: link, api, dashboard, ...
+    is_complaining: bool = False  # they have said that it is spam, and nobody has lifted the block
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from estafette.api.rest.jobs import error_file
-from estafette.audience import JobError
+from estafette.audience import ContactChange, JobError, ListAction, OptIn, Trace
+from estafette.model import BlockCause
 from estafette.newsletters.jobs import PIECE, Jobber
 from tests.api.conftest import Api
 
@@ -240,3 +241,23 @@ async def test_a_list_that_is_deleted_in_the_middle(api: Api) -> None:
 def test_an_error_file_starts_no_formula() -> None:
     text = error_file([JobError(1, '=HYPERLINK("x")', "-no")]).decode()
     assert text == 'position,entry,error\r\n1,"\'=HYPERLINK(""x"")","\'-no"\r\n'
+
+
+async def test_a_contact_tells_how_it_stands(api: Api) -> None:
+    """Waiting to be confirmed, unsubscribed from a list or from all, complaining: by what the store knows."""
+    client, now = api.client(), api.clock.now_us()
+    made = await api.store.contacts.create_list(api.account.id, "News", "aa", now)
+    assert made is not None
+    jo = ContactChange("jo@x.test", "jo@x.test")
+    await api.store.contacts.apply(api.account.id, [jo], {made.id: ListAction.ADD_FORCE}, Trace("api"), now)
+
+    async def shown() -> tuple[object, ...]:
+        row = (await client.get("/v3/REST/contact/jo@x.test", auth=("key1", "s3cret"))).json()["Data"][0]
+        return tuple(row[name] for name in ("IsOptInPending", "IsSpamComplaining", "UnsubscribedAt", "UnsubscribedBy"))
+
+    assert await shown() == (False, False, "", "")
+    await api.store.consents.ask(OptIn(0, api.account.id, made.id, 0, "jo@x.test", "jo@x.test", "", {}, "en", "", "", now, now + 10**9))
+    await api.store.contacts.apply(api.account.id, [jo], {made.id: ListAction.UNSUBSCRIBE}, Trace("preferences"), now)
+    await api.store.add_block(api.account.id, "jo@x.test", BlockCause.COMPLAINT, now, None)
+    pending, complaining, at, by = await shown()
+    assert (pending, complaining, by) == (True, True, "preferences") and str(at).startswith("20")

@@ -141,6 +141,9 @@ async def test_how_a_contact_stands(store: Database, account: Account, news: Con
     assert await store.consents.standing(account.id, [number], NOW + DAY_US) == {number: Standing(False, NOW + 1, "api")}
     await store.add_block(account.id, "jo@x.test", BlockCause.UNSUBSCRIBE, NOW + 2, None)
     assert await store.consents.standing(account.id, [number], NOW + 3) == {number: Standing(True, NOW + 2, "link")}
+    await store.add_block(account.id, "jo@x.test", BlockCause.UNSUBSCRIBE, NOW + 3, NOW + DAY_US)
+    await store.add_block(account.id, "jo@x.test", BlockCause.COMPLAINT, NOW + 3, None)
+    assert await store.consents.standing(account.id, [number], NOW + 4) == {number: Standing(True, NOW + 2, "link", True)}, "a pause is no unsubscribe"
     assert await store.consents.standing(account.id + 1, [number], NOW + 3) == {}
 
 

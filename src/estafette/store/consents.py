@@ -101,7 +101,12 @@ def _standing(account_id: int, contact_ids: Sequence[int], now: int) -> Unit[dic
     for query in ("unsubscriptions_of", "unsubscribe_blocks_of"):
         for number, at, source in (yield Rows(query, (account_id, ids, now))):
             newest[number] = max(newest.get(number, (0, "")), (at, source))
-    return {number: Standing(number in waiting, *newest.get(number, (None, ""))) for number in sorted({*waiting, *newest})}
+    complaining = {row[0] for row in (yield Rows("complaint_blocks_of", (account_id, ids, now)))}
+    found: dict[int, Standing] = {}
+    for number in sorted({*waiting, *newest, *complaining}):
+        at, source = newest.get(number, (None, ""))
+        found[number] = Standing(number in waiting, at, source, number in complaining)
+    return found
 
 
 def _ask(w: OptIn) -> Unit[int]:

@@ -9,13 +9,17 @@ from estafette.api.rest.call import Call, not_found, refused
 from estafette.api.rest.people import find_contact, known_properties, read_list_actions, the_contact, trace_of
 from estafette.api.rest.reading import date, invalid, number_of, taken
 from estafette.api.rest.resource import Action, Filter, Found, Kind, Property, Reply, Resource, Row, changing, fixed, shown
-from estafette.audience import Contact, ContactChange, ContactProperty, PropertyKind, Segment
+from estafette.audience import Contact, ContactChange, ContactProperty, PropertyKind, Segment, Standing
 from estafette.mail.address import Address
 from estafette.newsletters.contact_values import MAX_PROPERTIES, WrongValue, is_name, read_values, shown_value
 from estafette.newsletters.segment_language import SegmentError, check
 from estafette.newsletters.segment_language import parse as parse_segment
 
 # -- contact ----------------------------------------------------------------------------------------------------------------
+
+
+NOTHING: Final = Standing()
+"""Of a contact of whom there is nothing to say."""
 
 
 async def contact_rows(call: Call, contacts: list[Contact]) -> list[Row]:
@@ -27,12 +31,15 @@ async def contact_rows(call: Call, contacts: list[Contact]) -> list[Row]:
         if count.state.value == "delivered":
             delivered[count.address_key] = delivered.get(count.address_key, 0) + count.count
         last[count.address_key] = max(last.get(count.address_key, 0), count.last_at)
+    standing = await call.store.consents.standing(call.account_id, [one.id for one in contacts], call.now) if contacts else {}
     return [
         {
             "CreatedAt": date(one.created_at), "DeliveredCount": delivered.get(one.address_key, 0), "Email": one.address,
-            "ExclusionFromCampaignsUpdatedAt": date(one.excluded_at), "ID": one.id, "IsExcludedFromCampaigns": one.is_excluded, "IsOptInPending": False,
-            "IsSpamComplaining": False, "LastActivityAt": date(last.get(one.address_key, one.created_at)), "LastUpdateAt": date(one.updated_at),
-            "Name": one.name, "UnsubscribedAt": "", "UnsubscribedBy": "",
+            "ExclusionFromCampaignsUpdatedAt": date(one.excluded_at), "ID": one.id, "IsExcludedFromCampaigns": one.is_excluded,
+            "IsOptInPending": standing.get(one.id, NOTHING).is_opt_in_pending, "IsSpamComplaining": standing.get(one.id, NOTHING).is_complaining,
+            "LastActivityAt": date(last.get(one.address_key, one.created_at)), "LastUpdateAt": date(one.updated_at),
+            "Name": one.name, "UnsubscribedAt": date(standing.get(one.id, NOTHING).unsubscribed_at),
+            "UnsubscribedBy": standing.get(one.id, NOTHING).unsubscribed_by,
         }
         for one in contacts
     ]  # fmt: skip
@@ -297,9 +304,10 @@ RESOURCES: Final = (
         fixed("Email", Kind.ADDRESS, "One contact for each address.", is_required=True), changing("Name", Kind.STR),
         changing("IsExcludedFromCampaigns", Kind.BOOL, "Gets no campaign of any list; transactional mail still goes.", default=False),
         shown("CreatedAt", Kind.DATE), shown("DeliveredCount", Kind.INT), shown("ExclusionFromCampaignsUpdatedAt", Kind.DATE), shown("ID", Kind.INT),
-        shown("IsOptInPending", Kind.BOOL, "Always false."), shown("IsSpamComplaining", Kind.BOOL, "Always false: complaints stand on the block list."),
-        shown("LastActivityAt", Kind.DATE), shown("LastUpdateAt", Kind.DATE), shown("UnsubscribedAt", Kind.DATE, "Always empty: see `listrecipient`."),
-        shown("UnsubscribedBy", Kind.STR, "Always empty: see `listrecipient`."),
+        shown("IsOptInPending", Kind.BOOL, "A subscription of this contact waits to be confirmed."), shown("IsSpamComplaining", Kind.BOOL),
+        shown("LastActivityAt", Kind.DATE), shown("LastUpdateAt", Kind.DATE),
+        shown("UnsubscribedAt", Kind.DATE, "The newest that holds, of a list or of all mailings."),
+        shown("UnsubscribedBy", Kind.STR, "By which way: link, preferences, mail, api, dashboard, import."),
     ), (
         Filter("ContactsList", Kind.INT, "Contacts of this list.", alias="ContactsListID"), Filter("IsExcludedFromCampaigns", Kind.BOOL),
         Filter("IsUnsubscribed", Kind.BOOL, "Of a list: give ContactsList too."),

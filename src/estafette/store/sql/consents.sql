@@ -19,8 +19,12 @@ SELECT c.id FROM contact c WHERE c.account_id = $1 AND c.id IN {ints:$2}
 SELECT s.contact_id, s.unsubscribed_at, s.source FROM subscription s JOIN contact_list l ON l.id = s.list_id
 WHERE s.contact_id IN {ints:$2} AND l.account_id = $1 AND l.deleted_at IS NULL AND s.is_unsubscribed = 1 AND s.unsubscribed_at <= $3
 -- name: unsubscribe_blocks_of
+-- Without those that end by themselves: a pause is no unsubscribe.
 SELECT c.id, b.since, 'link' FROM contact c JOIN block b ON b.address_key = c.address_key AND b.account_id = $1
-WHERE c.account_id = $1 AND c.id IN {ints:$2} AND b.cause = 'unsubscribe' AND b.lifted_at IS NULL AND (b.until IS NULL OR b.until > $3)
+WHERE c.account_id = $1 AND c.id IN {ints:$2} AND b.cause = 'unsubscribe' AND b.lifted_at IS NULL AND b.until IS NULL AND b.since <= $3
+-- name: complaint_blocks_of
+SELECT c.id FROM contact c JOIN block b ON b.address_key = c.address_key AND b.account_id = $1
+WHERE c.account_id = $1 AND c.id IN {ints:$2} AND b.cause = 'complaint' AND b.lifted_at IS NULL AND (b.until IS NULL OR b.until > $3)
 -- name: opt_in_put
 INSERT INTO opt_in (account_id, list_id, form_id, address, address_key, name, properties, language, ip, words, asked_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id
