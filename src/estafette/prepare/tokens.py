@@ -168,10 +168,11 @@ def tails(seals: Sequence[Seal], message_id: int, address: str = "") -> list[byt
     message = message_id.to_bytes(8, "big")
     octets: list[bytes] = []
     longer: dict[int, bytes] = {}
+    end = b""  # of all links to unsubscribe of the message
     for i, seal in enumerate(seals):
         state = seal.state.copy()
         if seal.keyring is not None:
-            end = message + _hidden(seal.keyring, seal.keyring.current, message, address)
+            end = end or message + _hidden(seal.keyring, seal.keyring.current, message, address)
             state.update(end)
             longer[i] = binascii.b2a_base64(end + state.digest(), newline=False).translate(_URL_SAFE).rstrip(b"=")
             continue
