@@ -128,6 +128,7 @@ SHELL: dict[str, set[str]] = {
         "desk.py",
         "importing.py",
         "jobs.py",
+        "person.py",
     },
     "api": {
         "app.py",

@@ -291,3 +291,26 @@ def test_nothing_takes_more_than_linear_time(piece: bytes) -> None:
         if made.is_personal:
             made.copy_for(claim_of())
         assert time.process_time() - started < 6
+
+
+def test_a_mail_to_a_list_leads_to_the_preferences_too() -> None:
+    """The same token on another path, in the footer of ours and in the place of its tag; a mail to no list has no such link of itself."""
+    tracking = replace(NOTHING, offer=Offer.LINK)
+    assert "/p/" not in mail(HTML, tracking).decode("utf-8", "replace")
+    made = mail(HTML, tracking, Options(campaign="may", list_id=7, locale="fr")).decode("utf-8", "replace")
+    leaving, choosing = re.findall(r'href="https://t\.example/u/([\w-]+)"', made), re.findall(r'href="https://t\.example/p/([\w-]+)"', made)
+    assert leaving == choosing and len(leaving) == 1 and "Choisir ce que vous recevez" in made
+    found = tokens.read_unsubscribe(choosing[0], RING)
+    assert found is not None and (found.list_id, found.language, found.address) == (7, "fr", "jo+x@example.net")
+    assert max(map(len, made.split("\r\n"))) <= 998
+
+
+@pytest.mark.parametrize("tag", ["[[PREFERENCES_LINK_FR]]", "%5B%5BPREFERENCES_LINK_FR%5D%5D", "{{mj:preferences_link_fr}}", "http://[[PREFERENCES_LINK_FR]]"])
+def test_the_tag_of_the_preferences_is_no_way_out(tag: str) -> None:
+    """It stands where it was put; the link to unsubscribe is still added where there is none, and the header has it."""
+    raw = HTML.replace(b"https://x.example/", tag.encode())
+    made = mail(raw, replace(NOTHING, offer=Offer.LINK), Options(campaign="may", list_id=7)).decode("utf-8", "replace")
+    assert len(re.findall(r'href="https://t\.example/p/[\w-]+"', made)) == 2 and len(re.findall(r'href="https://t\.example/u/[\w-]+"', made)) == 1
+    tagged = mail(raw, replace(NOTHING, offer=Offer.TAGS)).decode("utf-8", "replace")
+    assert re.findall(r'href="https://t\.example/([up])/', tagged) == ["p"] and "List-Unsubscribe: <https://t.example/u/" in tagged
+    assert tag in mail(raw, NOTHING).decode("utf-8", "replace")

@@ -98,6 +98,10 @@ async def test_the_proofs_stand_on_the_contacts_page(inside: Site) -> None:
     page = f"contacts/{ids['jo@x.test']}"
     shown = text_of(await inside.get(inside.at(page)))
     assert "by a subscription form" in shown and "192.0.2.0" in shown and "Yes <b>please</b>" in shown and "too many mails" in shown
+    file = await inside.post(inside.at(f"{page}/export"))
+    kept = file.json()
+    assert file.headers["content-disposition"].startswith("attachment") and (kept["address"], kept["lists"][0]["list"]) == ("jo@x.test", "News")
+    assert kept["consent"][0]["words"] == "Yes <b>please</b>" and kept["consent"][0]["ip"] == "192.0.2.0" and kept["blocks"] == kept["messages"] == []
     for at in range(60):
         await inside.store.contacts.apply(inside.account.id, [jo], {number: (ListAction.UNSUBSCRIBE, ListAction.ADD_FORCE)[at % 2]}, Trace("api"), at)
     older = (await inside.get(inside.at(page))).css_first("a[rel=next]").attributes["href"]

@@ -2,21 +2,19 @@
 
 import click
 
-from estafette.audience import ConsentAct, Contact, PropertyValue, Segment, Subscriber
+from estafette.audience import Contact, PropertyValue, Segment
 from estafette.cli.ground import NOT_FOUND, PROBLEM, USAGE, Ground, account_or_only, fail, options
 from estafette.cli.importing import ACCOUNT
-from estafette.cli.printing import at, print_facts, print_json, print_table
+from estafette.cli.printing import print_facts, print_json, print_table
 from estafette.clock import DAY_US
 from estafette.mail.address import AddressError, parse
 from estafette.model import Account, EventKind
 from estafette.newsletters.audience import selected
 from estafette.newsletters.conductor import VISITS_SINCE_DAYS, read_segment
-from estafette.newsletters.contact_values import shown_value
+from estafette.newsletters.person import everything
 from estafette.newsletters.segment_language import SegmentError
 from estafette.nouns import Member
 from estafette.store.seam import Store
-
-MAX_ACTS = 10_000
 
 
 async def _contact(store: Store, account: Account, address: str) -> Contact:
@@ -40,7 +38,7 @@ def contact() -> None:
 @ACCOUNT
 @options
 def contact_show(ground: Ground, address: str, account_name: str | None) -> None:
-    """Show everything that is kept of a person: properties, lists with when and by what, proofs of consent, messages.
+    """Show everything that is kept of a person: properties, lists with when and by what, proofs of consent, blocks, messages.
 
     With --json it is what the person may ask for.
 
@@ -49,43 +47,24 @@ def contact_show(ground: Ground, address: str, account_name: str | None) -> None
 
     async def work(store: Store) -> dict[str, object]:
         account = await account_or_only(store, account_name)
-        one = await _contact(store, account, address)
-        properties = {p.name: shown_value(p.kind, one.properties[p.id]) for p in await store.contacts.properties(account.id) if p.id in one.properties}
-        places = await store.contacts.subscribers(account.id, contact_id=one.id)
-        messages = await store.messages(account.id, recipient_key=one.address_key)
-        return {
-            "id": one.id, "address": one.address, "name": one.name, "excluded": one.is_excluded, "excluded_at": at(one.excluded_at),
-            "created_at": at(one.created_at), "updated_at": at(one.updated_at), "properties": properties, "lists": [_place(place) for place in places],
-            "consent": [_act(act) for act in await store.consents.acts(account.id, one.id, limit=MAX_ACTS)],
-            "waiting": [{"list": w.list_id, "asked_at": at(w.asked_at), "expires_at": at(w.expires_at), "ip": w.ip, "words": w.words}
-                        for w in await store.consents.waiting(account.id, address_key=one.address_key, now=ground.clock.now_us())],
-            "messages": [{"id": m.id, "subject": m.subject, "state": m.state.value} for m in messages],
-        }  # fmt: skip
+        return await everything(store, account.id, await _contact(store, account, address), ground.clock.now_us())
 
     facts = ground.run(work)
     if ground.is_json:
         print_json(facts)
         return
-    lists, messages, properties, acts, waiting = (facts.pop(name) for name in ("lists", "messages", "properties", "consent", "waiting"))
-    assert isinstance(lists, list) and isinstance(messages, list) and isinstance(properties, dict) and isinstance(acts, list) and isinstance(waiting, list)
-    print_facts({**facts, **properties, "messages": len(messages), "waiting to be confirmed": len(waiting)})
+    properties, lists, messages, acts, waiting, blocks = (facts.pop(name) for name in ("properties", "lists", "messages", "consent", "waiting", "blocks"))
+    facts.pop("tracking")
+    assert isinstance(lists, list) and isinstance(messages, list) and isinstance(properties, dict) and isinstance(acts, list)
+    assert isinstance(waiting, list) and isinstance(blocks, list)
+    counts = {"messages": len(messages), "waiting to be confirmed": len(waiting), "blocked for": ", ".join(block["cause"] for block in blocks)}
+    print_facts({**facts, **properties, **counts})
     click.echo("")
     heads: tuple[str, ...] = ("list", "subscribed_at", "unsubscribed_at", "source", "evidence")
     print_table(heads, [[place[head] or "" for head in heads] for place in lists], empty="on no list")
     click.echo("")
     heads = ("at", "act", "list", "source", "evidence", "ip", "words", "reason")
     print_table(heads, [[act[head] or "" for head in heads] for act in acts], empty="no proof of consent")
-
-
-def _place(one: Subscriber) -> dict[str, object]:
-    s = one.subscription
-    return {"list": one.list_name, "subscribed_at": at(s.subscribed_at), "unsubscribed_at": at(s.unsubscribed_at), "source": s.source, "evidence": s.evidence}
-
-
-def _act(one: ConsentAct) -> dict[str, object]:
-    trace = one.trace
-    return {"at": at(one.at), "act": one.act.value, "list": one.list_name or ("" if one.list_id else "all"), "source": trace.source,
-            "evidence": trace.evidence, "ip": trace.ip, "words": trace.words, "reason": trace.reason}  # fmt: skip
 
 
 @contact.command("erase")

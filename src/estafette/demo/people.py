@@ -25,6 +25,8 @@ AGENTS: Final = {
     "apple": "Mozilla/5.0",
     "": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.4.0",
 }
+OURS: Final = ("/u/", "/p/", "/s/")
+"""What leads to pages of ours and measures nobody."""
 BROWSER: Final = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1"
 SCANNER: Final = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/109.0 Safari/537.36"
 SCANS_FROM: Final = "127.0.78.1"
@@ -101,7 +103,7 @@ class People:
         if act in (Act.OPEN, Act.PROXY_OPEN):
             return any([await self._get(url, AGENTS[proxy]) for url in _IMAGE.findall(page)])
         if act is Act.CLICK:
-            wanted = [url for url in links_of(page, is_seen=True) if "/u/" not in urlsplit(url).path]
+            wanted = [url for url in links_of(page, is_seen=True) if not urlsplit(url).path.startswith(OURS)]
             return bool(wanted) and await self._get(wanted[int(chance(self._seed, "which", mail.recipient) * len(wanted))], BROWSER)
         if act is Act.SCAN:
             return any([await self._get(url, SCANNER, self._scanner) for url in links_of(page)])

@@ -99,8 +99,11 @@ def edit_html(work: Work, text: str, *, is_last: bool, wants_footer: bool) -> li
     places += [(tag.start, tag.end, _escaped(_tag(work, tag, found))) for tag in _tags(work, text)]
     end: list[Item] = work.hidden_link() if is_last and work.first_target and found.is_whole else []
     if is_last and wants_footer:
-        before, after = html_footer(work.language)
-        end += [before, *_escaped(work.unsubscribing(work.language)), after]
+        before, *between, after = html_footer(work.language, has_choice=work.tracking.list_id != 0)
+        end += [before, *_escaped(work.unsubscribing(work.language))]
+        for piece in between:  # a mail to a list: its recipient can choose among lists as well
+            end += [piece, *_escaped(work.preferring(work.language))]
+        end.append(after)
     if is_last and work.opens:
         end += ['<img src="', *_escaped(work.opening()), '" width="1" height="1" border="0" alt="" style="width:1px;height:1px;border:0">']
     if end and not found.is_whole:

@@ -25,6 +25,8 @@ _URI: Final = re.compile(r"<\s*([^<>\s]{1,2000})\s*>")
 LANGUAGES: Final = ("en", "fr")
 _ASK: Final = {"en": "You no longer wish to receive these messages?", "fr": "Vous ne souhaitez plus recevoir ces messages&nbsp;?"}
 _DO: Final = {"en": "Unsubscribe", "fr": "Se d&eacute;sinscrire"}
+_CHOOSE: Final = {"en": "Choose what you receive", "fr": "Choisir ce que vous recevez"}
+_STYLE: Final = "color:#595959;text-decoration:underline"
 _PLAIN: Final = {"en": "To unsubscribe: ", "fr": "Pour ne plus recevoir ces messages : "}  # without accents: any charset has these letters
 
 
@@ -60,10 +62,14 @@ def choose_language(asked: str, of_text: str) -> str:
     return next((language[:2] for language in (asked.lower(), of_text) if language[:2] in LANGUAGES), "en")
 
 
-def html_footer(language: str) -> tuple[str, str]:
-    """(before the address, after it). Only ASCII, so that it fits into every charset; on a line of its own, because the address may be long."""
+def html_footer(language: str, *, has_choice: bool = False) -> tuple[str, ...]:
+    """(before the address, after it); with `has_choice` (before it, between it and the address of the preferences, after that). Only ASCII, so that it fits
+    into every charset; each address on a line of its own, because it may be long."""
     before = f'\r\n<div style="font-family:sans-serif;font-size:12px;line-height:1.5;color:#595959;text-align:center;padding:16px">{_ASK[language]} <a href="'
-    return before, f'" style="color:#595959;text-decoration:underline">{_DO[language]}</a></div>\r\n'
+    end = f'" style="{_STYLE}">{_DO[language]}</a>'
+    if not has_choice:
+        return before, f"{end}</div>\r\n"
+    return before, f'{end}\r\n&middot; <a href="', f'" style="{_STYLE}">{_CHOOSE[language]}</a></div>\r\n'
 
 
 def text_footer(language: str, text: str) -> tuple[str, str]:

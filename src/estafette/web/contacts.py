@@ -2,13 +2,15 @@
 
 from typing import Final
 
+import msgspec
 from starlette.responses import Response
 
 from estafette.audience import Contact, ContactChange, ListAction, Trace
 from estafette.mail.address import AddressError, parse
 from estafette.newsletters.contact_values import WrongValue, read_values, shown_value
+from estafette.newsletters.person import everything
 from estafette.views import Choice
-from estafette.web.desk import MAX_FORM_BYTES, NOT_FOUND, Refused, Visit
+from estafette.web.desk import HEADERS, MAX_FORM_BYTES, NOT_FOUND, Refused, Visit
 from estafette.web.proofs import ACTS, REASONS, WAYS
 
 PAGE: Final = 50
@@ -57,6 +59,14 @@ async def _one(visit: Visit, found: Contact, status: int = 200, problem: str = "
         act_words=ACTS, way_words=WAYS, reason_words=REASONS,
         is_blocked=any(block.address_key == found.address_key for block in blocks),
     )  # fmt: skip
+
+
+async def export(visit: Visit) -> Response:
+    """Everything that is kept of one, as JSON: what the person may ask for."""
+    found = await _found(visit)
+    body = msgspec.json.format(msgspec.json.encode(await everything(visit.store, visit.account_id, found, visit.now)), indent=2)
+    await visit.note("contact.export", str(found.id))
+    return Response(body, 200, HEADERS | {"Content-Disposition": f'attachment; filename="estafette-contact-{found.id}.json"'}, "application/json")
 
 
 async def change(visit: Visit) -> Response:

@@ -77,6 +77,7 @@ OF_ACCOUNT: Final[tuple[tuple[str, str, Endpoint, May], ...]] = (
     ("POST", "/lists/{id:int}", lists.change, May.CONTACTS),
     ("GET", "/contacts", contacts.contacts, May.READ),
     ("GET", "/contacts/{id:int}", contacts.contact, May.READ),
+    ("POST", "/contacts/{id:int}/export", contacts.export, May.EXPORT),
     ("POST", "/contacts/{id:int}", contacts.change, May.CONTACTS),
     ("GET", "/segments", segments.segments, May.READ),
     ("POST", "/segments", segments.create, May.CONTACTS),
