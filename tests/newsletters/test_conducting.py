@@ -18,7 +18,7 @@ from estafette.newsletters.desk import NewsletterDesk
 from estafette.newsletters.life import Order, after
 from estafette.newsletters.life import State as Life
 from estafette.nouns import Newsletter
-from estafette.prepare.personal import Person, Source, Unfillable, encode_source, is_letter, mail_for, read_source
+from estafette.prepare.personal import Person, Source, Unfillable, encode_source, fill, is_letter, mail_for, read_source
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database
 from estafette.store.opening import open_store
@@ -117,14 +117,14 @@ def test_the_table_of_its_life() -> None:
 def test_a_mail_is_made_for_one_person() -> None:
     source = Source(author="news@shop.example", author_name="Shop", subject="For {{data:firstname:\"you\"}}", html="<p>Caf\u00e9 {{data:city:\"?\"}} &lt;</p>")
     letter = read_source(encode_source(source))
-    raw = mail_for(letter, Person("jo@dest.example", "Jo", {"firstname": "Zo\u00e9\r\nBcc: x@y.example", "city": "Lyon"}), 77, "relay.test", 0)
+    raw = mail_for(fill(letter, Person("jo@dest.example", "Jo", {"firstname": "Zo\u00e9\r\nBcc: x@y.example", "city": "Lyon"}), 77, "relay.test", 0))
     head, _, body = raw.partition(b"\r\n\r\n")
     assert b"\nBcc" not in head and b"To: Jo <jo@dest.example>" in head and b"Message-ID: <4d@relay.test>" in head
     assert b"Lyon" in body and b"text/plain" in raw and b"text/html" in raw
     with pytest.raises(Unfillable, match="line 1"):
         read_source(encode_source(replace_source(source, html="<p>{% if %}</p>")))
     with pytest.raises(Unfillable, match="nosuch"):
-        mail_for(read_source(encode_source(replace_source(source, html="{{var:nosuch}}"))), Person("jo@dest.example"), 1, "relay.test", 0)
+        mail_for(fill(read_source(encode_source(replace_source(source, html="{{var:nosuch}}"))), Person("jo@dest.example"), 1, "relay.test", 0))
 
 
 def replace_source(source: Source, **changes: str) -> Source:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estafette.prepare.template.compiling import MAX_NESTED, compile_template, render
+from estafette.prepare.template.compiling import MAX_NESTED, compile_template, render, run_through
 from estafette.prepare.template.expressions import MAX_DEPTH
 from estafette.prepare.template.legacy import fill_legacy
 from estafette.prepare.template.library import Library
-from estafette.prepare.template.running import Facts, Halted, TemplateError
+from estafette.prepare.template.running import Facts, Halted, Printed, TemplateError, Told
 
 VARIABLES = {
     "name": "Zoë", "n": 7, "f": 2.5, "zero": 0, "yes": True, "no": False, "empty": "", "nothing": None, "big": 2_147_483_648, "huge": 10**30,
@@ -210,6 +210,22 @@ def test_any_value_is_printed_or_refused(value: object) -> None:
 ])  # fmt: skip
 def test_the_older_tags(source: str, filled: str) -> None:
     assert fill_legacy(source, FACTS.var, FACTS.data) == filled
+
+
+def test_what_a_template_writes_is_limited_outside_of_tags_too() -> None:
+    compiled = compile_template("{% for i in var:long %}" + "x" * 1000 + "{% endfor %}")
+    error = render(compiled, Facts({"long": list(range(5000))})).error
+    assert error is not None and "2000000 characters" in error.text
+
+
+def test_what_was_told_of_a_person_is_told_apart() -> None:
+    source = 'a{{data:x}}{{data:y:"d"}}{{Upper(data:x)}}{{var:v}}{{mj:contact.name}}{{mj:sender.name}}[[data:x]][[data:y:"d"]][[var:v]]{{mj:unsub_link_fr}}'
+    compiled = compile_template(source, has_legacy=True)
+    run = run_through(compiled, Facts({"v": "v"}, {"x": "x", "z": "[[data:x]]"}, {"contact": {"name": "n"}, "sender": {"name": "s"}}))
+    assert [(str(piece), type(piece)) for piece in run.out] == [
+        ("a", str), ("x", Told), ("d", Printed), ("X", Printed), ("v", Printed), ("n", Told), ("s", Printed), ("x", Told), ("d", Printed), ("v", Printed),
+        ("[[UNSUB_LINK_FR]]", str),
+    ]  # fmt: skip
 
 
 def test_a_template_is_compiled_once() -> None:

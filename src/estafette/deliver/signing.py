@@ -16,7 +16,9 @@ from estafette.mail.seven_bit import to_7bit
 from estafette.mail.smtp.client import Transaction
 from estafette.mail.token import Keyring
 from estafette.model import Claimed, Content
-from estafette.prepare.personal import is_letter, mail_for, read_source
+from estafette.prepare.forms import copy_for
+from estafette.prepare.letter import Copy
+from estafette.prepare.personal import fill, is_letter, read_source
 from estafette.prepare.plan import Plan, make_plan, pending_signatures, transaction
 from estafette.prepare.tracking import CONSENT
 from estafette.store.seam import Store
@@ -85,18 +87,22 @@ class Workshop:
         plan = held.plan
         if is_7bit and plan.is_8bit and not plan.needs_utf8:
             plan = held.plan_7bit = held.plan_7bit or await self._converted(held.content, plan)
-        return transaction(plan, claim, await self._signed(plan, claim), self._keyring, self._return_domain)
+        copy = None
+        if plan.is_personal:
+            copy = plan.copy_for(claim, await self._measures.consent(claim.account_id, claim.recipient) if self._measures is not None else CONSENT)
+        return transaction(plan, claim, await self._signed(plan, copy), self._keyring, self._return_domain)
 
     async def _personal(self, held: Held, claim: Claimed) -> Transaction:
-        """A newsletter: made for this recipient alone. Raises Unfillable and StoreFault."""
+        """A newsletter: filled for this recipient. Raises Unfillable and StoreFault."""
         assert self._people is not None and self._measures is not None  # who sends newsletters has them
         content = held.content
         letter = held.letter = held.letter or read_source(content.raw)
         person = await self._people.person(claim.account_id, claim.recipient)
-        raw = mail_for(letter, person, claim.message_id, self._return_domain, content.accepted_at)
         keys = await self._cabinet.keys_for(content.account_id, content.author)
-        plan = make_plan(replace(content, raw=raw), keys, await self._measures.tracking(content.account_id))
-        return transaction(plan, claim, await self._signed(plan, claim), self._keyring, self._return_domain)
+        tracking = await self._measures.tracking(content.account_id)
+        consent = await self._measures.consent(claim.account_id, claim.recipient)
+        made = copy_for(fill(letter, person, claim.message_id, self._return_domain, content.accepted_at), claim, content, keys, tracking, consent)
+        return transaction(made.plan, claim, await self._signed(made.plan, made.copy), self._keyring, self._return_domain)
 
     async def _converted(self, content: Content, plan: Plan) -> Plan:
         """The plan of the same mail in 7 bits: links and signatures are made after the conversion."""
@@ -107,11 +113,10 @@ class Workshop:
         tracking = await self._measures.tracking(content.account_id) if self._measures is not None else None
         return make_plan(replace(content, raw=raw), plan.keys, tracking)
 
-    async def _signed(self, plan: Plan, claim: Claimed) -> bytes:
+    async def _signed(self, plan: Plan, copy: Copy | None) -> bytes:
         """The mail with its signatures: made once for all recipients of a submission when it is the same for all, and anew for a later retry."""
         at_s = self._clock.now_us() // SECOND_US
-        if plan.is_personal:
-            copy = plan.copy_for(claim, await self._measures.consent(claim.account_id, claim.recipient) if self._measures is not None else CONSENT)
+        if copy is not None:
             return b"".join([*[await self._field(key, pending) for key, pending in pending_signatures(plan, at_s, copy)], copy.head, copy.body])
         mail = plan.fresh(at_s)
         if mail is None:

@@ -73,9 +73,10 @@ class _Part:
     parts: tuple["_Part", ...] = ()
 
 
-def compose(draft: Draft, randomness: bytes) -> bytes:
-    """The mail. `randomness`: 16 octets or more that boundaries are derived from. Raises HeaderError for a value that is no header's."""
-    root = _structure(draft)
+def compose(draft: Draft, randomness: bytes, *, is_encoded: bool = False) -> bytes:
+    """The mail. `randomness`: 16 octets or more that boundaries are derived from; `is_encoded`: no text stays as it is, because others will be put into it.
+    Raises HeaderError for a value that is no header's."""
+    root = _structure(draft, is_encoded=is_encoded)
     boundaries = _boundaries(randomness, [leaf.body for leaf in _leaves(root)])
     pieces = [_header(draft)]
     _write(root, boundaries, pieces)
@@ -116,13 +117,13 @@ def _header(draft: Draft) -> bytes:
 # -- structure ----------------------------------------------------------------------------------------------------------------
 
 
-def _structure(draft: Draft) -> _Part:
+def _structure(draft: Draft, *, is_encoded: bool) -> _Part:
     inlined = [_file(a, "inline") for a in draft.inlined]
     bodies: list[_Part] = []
     if draft.text or not draft.html:
-        bodies.append(_text("plain", draft.text))
+        bodies.append(_text("plain", draft.text, is_encoded))
     if draft.html:
-        html = _text("html", draft.html)
+        html = _text("html", draft.html, is_encoded)
         bodies.append(_together("related", [html, *inlined], "text/html") if inlined else html)
         inlined = []
     body = bodies[0] if len(bodies) == 1 else _together("alternative", bodies)
@@ -168,16 +169,16 @@ def _boundaries(randomness: bytes, contents: list[bytes]) -> Iterator[str]:
 # -- leaves -------------------------------------------------------------------------------------------------------------------
 
 
-def _text(subtype: str, text: str) -> _Part:
+def _text(subtype: str, text: str, is_encoded: bool) -> _Part:
     lines = _LINE_END.sub("\r\n", text) if "\r" in text else text.replace("\n", "\r\n")  # much faster, and nearly always enough
     octets = lines.encode("utf-8", "replace")
-    encoding, body = _encode_text(octets)
+    encoding, body = _encode_text(octets, is_encoded)
     return _Part(f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n".encode(), body)
 
 
-def _encode_text(octets: bytes) -> tuple[str, bytes]:
+def _encode_text(octets: bytes, is_encoded: bool) -> tuple[str, bytes]:
     """7bit where RFC 2045 2.7 allows it, else the shorter of the two encodings."""
-    if octets.isascii() and b"\0" not in octets and max(map(len, octets.split(b"\r\n"))) <= MAX_LINE:
+    if not is_encoded and octets.isascii() and b"\0" not in octets and max(map(len, octets.split(b"\r\n"))) <= MAX_LINE:
         return "7bit", octets
     # with LF in and CRLF made afterwards: b2a_qp takes the style of its soft breaks from the first line end, and there may be none
     printable = binascii.b2a_qp(octets.replace(b"\r\n", b"\n"), istext=True).replace(b"\n", b"\r\n")

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from estafette.mail.address import AddressError, Mailbox, parse
 from estafette.prepare.html_spans import read_html
-from estafette.prepare.personal import Letter, Person, Source, Unfillable, encode_source, mail_for, read_source
+from estafette.prepare.personal import Letter, Person, Source, Unfillable, encode_source, fill, mail_for, read_source
 from estafette.prepare.unsubscribe import find_tags
 
 CLIPPED_FROM: Final = 102_400
@@ -117,7 +117,7 @@ def _tried(letter: Letter, samples: tuple[Person, ...]) -> list[Finding]:
     problems: dict[str, int] = {}
     for number, person in enumerate(samples, 1):
         try:
-            mail_for(letter, person, number, "check.invalid", 0)
+            mail_for(fill(letter, person, number, "check.invalid", 0))
         except Unfillable as error:
             problems[str(error)] = problems.get(str(error), 0) + 1
     return [Finding("not_fillable", Weight.STOPS, {"problem": text, "people": count, "of": len(samples)}) for text, count in list(problems.items())[:5]]

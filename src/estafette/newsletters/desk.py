@@ -19,7 +19,7 @@ from estafette.newsletters.forecast import Forecast
 from estafette.newsletters.life import UNDO_S, Order, State, after, refusal
 from estafette.newsletters.segment_language import SegmentError
 from estafette.nouns import Newsletter
-from estafette.prepare.personal import Person, Source, Unfillable, encode_source, mail_for, named_values, read_source
+from estafette.prepare.personal import Person, Source, Unfillable, encode_source, fill, mail_for, named_values, read_source
 from estafette.store.seam import Store
 
 SAMPLES: Final = 100
@@ -128,7 +128,7 @@ class NewsletterDesk:
             for number, (address, name) in enumerate(recipients, 1):
                 found, values = known.get(address.key, ("", {}))
                 person = Person(str(address), name or found, named_values(properties, values))
-                raw = mail_for(letter, person, number, door.hostname, self.clock.now_us())
+                raw = mail_for(fill(letter, person, number, door.hostname, self.clock.now_us()))
                 requests.append(Request(account, Door.CAMPAIGN, source.author, (Recipient(address),), raw, examine(raw), Options(locale=source.locale),
                                         "", "", "HTTP"))  # fmt: skip
         except Unfillable as error:

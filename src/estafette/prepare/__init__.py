@@ -6,4 +6,5 @@ pixels, and who reads them. Owns: what is done once per submission (the plan) an
     plan ─► compiling ─► texts ─► html_spans, links, unsubscribe      what is changed in a text
                       └► encoded, quoted ─► pieces                    how that stands in the mail, with slots
             letter ─► tokens                                          the slots filled for one recipient
+    forms ─► personal ─► frames ─► template, html_walk                a newsletter: what its tags print, as slots of the same kind (own)
 """

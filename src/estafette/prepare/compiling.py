@@ -17,6 +17,7 @@ from estafette.prepare import tokens
 from estafette.prepare.encoded import encode_items
 from estafette.prepare.letter import FIRST_SEAL, MAILTO, Letter
 from estafette.prepare.links import Rules
+from estafette.prepare.own import Own
 from estafette.prepare.pieces import Item, Place, Slot, Template, canonical_pieces, items_of, plain, template_of
 from estafette.prepare.quoted import Quoted, edit_quoted, read_quoted
 from estafette.prepare.texts import Work, edit_html, edit_text
@@ -40,18 +41,19 @@ class _Change:
     items: list[bytes | Slot]
 
 
-def compile_letter(content: Content, tracking: Tracking, consent: Consent, is_signed: bool) -> Letter:
-    """See the module. `tracking` is what `wanted` said for this submission; `is_signed`: we have a key for the author's domain.
+def compile_letter(content: Content, tracking: Tracking, consent: Consent, is_signed: bool, own: Own | None = None) -> Letter:
+    """See the module. `tracking` is what `wanted` said for this submission; `is_signed`: we have a key for the author's domain; `own`: the words in the mail
+    that stand for what recipients bring.
 
     Raises HeaderError for a mail that `accept` would have refused.
     """
     raw = content.raw
     header = read_header(raw)
     opens = tracking.opens if consent.opens else OpenMode.OFF
-    own = f"{tracking.url}/{tokens.PATHS[tokens.CLICK]}/"
-    rules = Rules(tracking.clicks and consent.clicks, tracking.shown_addresses, tracking.url_tags, submitters_addresses(header), own)
+    ours = f"{tracking.url}/{tokens.PATHS[tokens.CLICK]}/"
+    rules = Rules(tracking.clicks and consent.clicks, tracking.shown_addresses, tracking.url_tags, submitters_addresses(header), ours)
     sealer = Sealer(tracking.keyring, content.account_id, content.options.campaign)
-    work = Work(content, tracking, sealer, opens, rules)
+    work = Work(content, tracking, sealer, opens, rules, own=own)
     changes: list[_Change] = []
     head_edits: list[Edit] = []
     is_theirs = not is_signed and any(header.first(name) for name in ("DKIM-Signature", "ARC-Message-Signature"))
@@ -71,14 +73,14 @@ def compile_letter(content: Content, tracking: Tracking, consent: Consent, is_si
     if canonical == body.pieces:
         canonical = body.pieces
     return Letter(
-        head=_with_slots(kept + fields + raw[header.end : header.body_start], len(kept), numbers),
+        head=_with_slots(kept + fields + raw[header.end : header.body_start], len(kept), numbers, own, is_canonical=False),
         body=body,
         seals=tuple(work.seals),
         left_off=tuple(dict.fromkeys(work.left_off)),
         is_changed=bool(changes or fields),
         is_8bit=not (kept.isascii() and all(piece.isascii() for piece in body.pieces)),
         names=signed.names,
-        signed_head=_with_slots(signed.canonical, max(field_at, 0), numbers if is_signed else []),
+        signed_head=_with_slots(signed.canonical, max(field_at, 0), numbers if is_signed else [], own, is_canonical=True),
         canonical=canonical,
         numbers=frozenset([*numbers, *work.numbers]),
         keyring=tracking.keyring,
@@ -88,15 +90,18 @@ def compile_letter(content: Content, tracking: Tracking, consent: Consent, is_si
     )
 
 
-def _with_slots(flat: bytes, start: int, numbers: Sequence[int]) -> Template:
-    """Octets with a slot in the place of each mark of ours, looked for from `start`."""
-    items: list[bytes | Slot] = []
-    kept_from = 0
+def _with_slots(flat: bytes, start: int, numbers: Sequence[int], own: Own | None, *, is_canonical: bool) -> Template:
+    """Octets with a slot in the place of each mark of ours, looked for from `start`, and of each word that stands for what a recipient brings."""
+    places = [] if own is None else [(m.start(), m.end(), own.in_head(int(m[1]), is_canonical)) for m in own.octets.finditer(flat)]
     for number in numbers:
         mark = _ADDRESS_MARK if number == MAILTO else _TOKEN_MARK
-        at = flat.index(mark, max(start, kept_from))
+        start = flat.index(mark, start) + len(mark)
+        places.append((start - len(mark), start, number))
+    items: list[bytes | Slot] = []
+    kept_from = 0
+    for at, end, number in sorted(places):
         items += (flat[kept_from:at], plain(number))
-        kept_from = at + len(mark)
+        kept_from = end
     return template_of([*items, flat[kept_from:]])
 
 
@@ -167,6 +172,8 @@ def _changes(work: Work, raw: bytes, header: Header, head_edits: list[Edit]) -> 
 
 def _is_wanted(work: Work, raw: bytes, part: Part) -> bool:
     """Whether a part may have to be changed: told without decoding it where possible."""
+    if work.own is not None:
+        return True
     asks_for_links = work.rules.clicks or bool(work.rules.url_tags)
     if work.tracking.offer is Offer.LINK or (asks_for_links or work.opens if part.content_type == "text/html" else asks_for_links and work.tracking.text_links):
         return True
@@ -232,7 +239,7 @@ def _part_changes(work: Work, raw: bytes, one: _Text, places: Sequence[Place], h
             changes.append(_Change(edit.start, edit.end, [edit.replacement]))
     if encoding == "base64" and part.start == 0:
         encoded.append(b"\r\n")  # that of another part belongs to the delimiter after it
-    work.numbers.update(item for _, _, inside in places for item in inside if isinstance(item, int) and item < FIRST_SEAL)
+    work.numbers.update(item for _, _, inside in places for item in inside if isinstance(item, int) and 0 <= item < FIRST_SEAL)
     return [*changes, _Change(part.body_start, part.end, encoded)]
 
 

@@ -21,14 +21,14 @@ _ATTRIBUTES: Final = (
     rf"(?:[{_S}/]*+[^{_S}/>][^{_S}/>=]*+"  # a name: an equals sign at its first place belongs to it
     rf"(?:[{_S}]*+=[{_S}]*+(?:\"[^\"]*+\"|'[^']*+'|[^{_S}>\"'][^{_S}>]*+|(?=>))|(?![{_S}]*+=)))*+[{_S}/]*+>"
 )
-_RAW: Final = ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")  # elements whose content is no markup
-_OF_INTEREST: Final = rf"(?ai:a|area|base|body|html|plaintext|v:[a-z]++|{'|'.join(_RAW)})[{_S}/>]"
+RAW: Final = ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")  # elements whose content is no markup
+_OF_INTEREST: Final = rf"(?ai:a|area|base|body|html|plaintext|v:[a-z]++|{'|'.join(RAW)})[{_S}/>]"
 _PASS: Final = re.compile(rf"(?:[^<]++|<(?:(?![a-zA-Z/!?])|/?+(?!{_OF_INTEREST})[a-zA-Z][^{_S}/>]*+{_ATTRIBUTES}))*+")
-_TAG: Final = re.compile(rf"<(/?)([a-zA-Z][^{_S}/>]*+){_ATTRIBUTES}")
-_ATTRIBUTE: Final = re.compile(rf"[{_S}/]*([^{_S}/>][^{_S}/>=]*)(?:[{_S}]*=[{_S}]*(?:\"([^\"]*)\"|'([^']*)'|([^{_S}>\"'][^{_S}>]*)|(?=>)))?")
-_CONDITION: Final = re.compile(rf"<!--[{_S}]*\[(?ai:if)[^\]<>]*+\]>")
-_COMMENT_END: Final = re.compile(r"--!?>")
-_BOGUS: Final = re.compile(r"<(?:[!?]|/(?![a-zA-Z]))")  # a DOCTYPE, or what HTML calls a bogus comment: up to the next ">"
+TAG: Final = re.compile(rf"<(/?)([a-zA-Z][^{_S}/>]*+){_ATTRIBUTES}")
+ATTRIBUTE: Final = re.compile(rf"[{_S}/]*([^{_S}/>][^{_S}/>=]*)(?:[{_S}]*=[{_S}]*(?:\"([^\"]*)\"|'([^']*)'|([^{_S}>\"'][^{_S}>]*)|(?=>)))?")
+CONDITION: Final = re.compile(rf"<!--[{_S}]*\[(?ai:if)[^\]<>]*+\]>")
+COMMENT_END: Final = re.compile(r"--!?>")
+BOGUS: Final = re.compile(r"<(?:[!?]|/(?![a-zA-Z]))")  # a DOCTYPE, or what HTML calls a bogus comment: up to the next ">"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +92,12 @@ def _read(reading: _Reading, start: int, end: int, is_conditional: bool) -> bool
         position = passed.end() if passed else end
         if position >= end:
             return True
-        tag = _TAG.match(text, position, end)
+        tag = TAG.match(text, position, end)
         if tag is not None:
             position = _after_tag(reading, tag, end, is_conditional)
         elif text.startswith("<!--", position):
             position = _after_comment(reading, position, end, is_conditional)
-        elif _BOGUS.match(text, position, end):
+        elif BOGUS.match(text, position, end):
             position = text.find(">", position + 2, end) + 1
         else:
             position = 0  # a tag without its end
@@ -111,9 +111,9 @@ def _after_comment(reading: _Reading, start: int, end: int, is_conditional: bool
     if text.startswith((">", "->"), start + 4):  # `<!-->` and `<!--->` are whole comments
         after = text.index(">", start + 4) + 1
         return after if after <= end else 0
-    closing = _COMMENT_END.search(text, start + 4, end)
+    closing = COMMENT_END.search(text, start + 4, end)
     inside_end = closing.start() if closing else end
-    condition = _CONDITION.match(text, start, inside_end)
+    condition = CONDITION.match(text, start, inside_end)
     if condition is not None and not is_conditional:  # in one, no other can end
         opened, reading.opened = reading.opened, None
         _read(reading, condition.end(), inside_end, True)
@@ -133,8 +133,8 @@ def _after_tag(reading: _Reading, tag: re.Match[str], end: int, is_conditional: 
         elif name == "html" and not is_conditional:
             reading.html_end = tag.start()
         return tag.end()
-    if name in _RAW:
-        return _raw_end(reading.text, name, tag.end(), end)
+    if name in RAW:
+        return raw_end(reading.text, name, tag.end(), end)
     if name == "plaintext":
         return 0
     if name == "a":
@@ -162,14 +162,14 @@ def _take(reading: _Reading, tag: re.Match[str], name: str, is_conditional: bool
 def _attributes(text: str, start: int, end: int) -> dict[str, tuple[int, int]]:
     """Where the value of every attribute stands; an attribute without a value has an empty one."""
     found: dict[str, tuple[int, int]] = {}
-    for match in _ATTRIBUTE.finditer(text, start, end):
+    for match in ATTRIBUTE.finditer(text, start, end):
         group = match.lastindex or 1
         place = match.span(group) if group > 1 else (match.end(), match.end())
         found.setdefault(match[1].lower(), place)
     return found
 
 
-def _raw_end(text: str, name: str, start: int, end: int) -> int:
+def raw_end(text: str, name: str, start: int, end: int) -> int:
     """Where the end tag of an element stands whose content is text; 0 when there is none."""
     position = text.find("</", start, end)
     while position >= 0:

@@ -23,7 +23,7 @@ ADDRESS_TEXT, ADDRESS_HTML, ADDRESS_URL, MAILTO, FIRST_SEAL = range(5)
 """The numbers of the values that are no tokens (the recipient's address in three spellings, the address to unsubscribe by mail); the tokens follow."""
 _ADDRESS_VALUES: Final = (ADDRESS_TEXT, ADDRESS_HTML, ADDRESS_URL)
 FIRST_SIZES: Final = (0, 0, 0, 0)
-"""Octets of those values; 0 = not fixed."""
+"""Octets of those values; 0 = not fixed. Values that a recipient brings (`own.py`) have numbers below zero: they stand at the end, the first of them last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ class Letter:
         """What is signed and the value of bh= when the mail is the same for all."""
         return (SignedFields(self.names, self.signed_head.pieces[0]), b64encode(self.hashed.digest())) if self.names else (None, b"")
 
-    def copy_for(self, message_id: int, recipient: str) -> Copy:
-        """The mail of one recipient."""
-        values = [*self._values(message_id, recipient), *tokens.tails(self.seals, message_id, recipient)]
+    def copy_for(self, message_id: int, recipient: str, own: Sequence[bytes] = ()) -> Copy:
+        """The mail of one recipient. `own`: the values that it brings."""
+        values = [*self._values(message_id, recipient), *tokens.tails(self.seals, message_id, recipient), *reversed(own)]
         filled = self.body.filled(values)
         head, body = weave(self.head.pieces, self.head.filled(values)), weave(self.body.pieces, filled)
         if not self.names:

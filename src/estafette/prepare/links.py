@@ -33,8 +33,8 @@ _TEXT_ADDRESS: Final = re.compile(r"https?://[^\s<>\"\x00-\x1f\x7f]+", re.I)
 MAX_WRITTEN: Final = 20_000  # characters of an attribute's value that are read
 MAX_SHOWN: Final = 2000  # characters of an element's content that are looked at
 _OFF: Final = frozenset({"off", "no", "false", "0", "none"})
-_SWITCHES: Final = frozenset({"clicktracking", "data-clicktracking", "data-click-tracking", "data-track", "data-tracking"})
-_FLAGS: Final = frozenset({"data-no-track", "data-notrack", "data-pm-no-track", "mc:disable-tracking", "disable-tracking"})
+SWITCHES: Final = frozenset({"clicktracking", "data-clicktracking", "data-click-tracking", "data-track", "data-tracking"})
+FLAGS: Final = frozenset({"data-no-track", "data-notrack", "data-pm-no-track", "mc:disable-tracking", "disable-tracking"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +60,28 @@ class Found:
 
 def find_html_links(text: str, found: Html, rules: Rules) -> Iterator[Found]:
     """The links of an HTML text that are changed, in order."""
-    base = target_of(found.base, "") or ""
+    base = base_of(found)
     for link in found.links:
-        url = target_of(text[link.start : link.end], base)
-        if url is None or _is_untouched(url, rules):
-            continue
-        shown = _visible_text(text, link)
-        if is_unsubscribing(shown):
-            continue
-        is_tracked = rules.clicks and not is_opted_out(link.attributes) and (rules.shown_addresses or not is_address(shown))
-        changed = _settled(link.start, link.end, url, is_tracked, rules)
-        if changed is not None:
-            yield changed
+        judged = judge(text[link.start : link.end], text[link.content_start : min(link.content_end, link.content_start + MAX_SHOWN)], link, base, rules)
+        if judged is not None:
+            yield Found(link.start, link.end, *judged)
+
+
+def base_of(found: Html) -> str:
+    """What the relative links of a text are relative to; "" = nothing."""
+    return target_of(found.base, "") or ""
+
+
+def judge(written: str, content: str, link: Link, base: str, rules: Rules) -> tuple[str, bool] | None:
+    """(address, whether it is tracked) of a link that is changed; None for one that is left alone. `written`: its attribute; `content`: of its element."""
+    url = target_of(written, base)
+    if url is None or _is_untouched(url, rules):
+        return None
+    shown = _visible(content)
+    if is_unsubscribing(shown):
+        return None
+    is_tracked = rules.clicks and not is_opted_out(link.attributes) and (rules.shown_addresses or not is_address(shown))
+    return _settled(url, is_tracked, rules)
 
 
 def find_text_links(text: str, rules: Rules) -> Iterator[Found]:
@@ -85,9 +95,9 @@ def find_text_links(text: str, rules: Rules) -> Iterator[Found]:
         url = target_of(written, "", is_html=False)
         if url is None or _is_untouched(url, rules):
             continue
-        changed = _settled(match.start(), match.start() + len(written), url, rules.clicks, rules)
-        if changed is not None:
-            yield changed
+        settled = _settled(url, rules.clicks, rules)
+        if settled is not None:
+            yield Found(match.start(), match.start() + len(written), *settled)
 
 
 def _is_untouched(url: str, rules: Rules) -> bool:
@@ -104,12 +114,12 @@ def _holds(text: str, words: tuple[str, ...]) -> bool:
     return any([word in lowered for word in words])
 
 
-def _settled(start: int, end: int, url: str, is_tracked: bool, rules: Rules) -> Found | None:
+def _settled(url: str, is_tracked: bool, rules: Rules) -> tuple[str, bool] | None:
     if rules.url_tags:
         tagged = add_tags(url, rules.url_tags)
         if len(tagged) <= MAX_TARGET:
-            return Found(start, end, tagged, is_tracked)
-    return Found(start, end, url, True) if is_tracked else None
+            return tagged, is_tracked
+    return (url, True) if is_tracked else None
 
 
 def target_of(value: str, base: str, *, is_html: bool = True) -> str | None:
@@ -179,11 +189,11 @@ def add_tags(url: str, tags: str) -> str:
 
 def is_opted_out(attributes: Mapping[str, str]) -> bool:
     """Whether the element says that it is not to be tracked, in one of the ways that are common."""
-    if _FLAGS.isdisjoint(attributes) and _SWITCHES.isdisjoint(attributes):
+    if FLAGS.isdisjoint(attributes) and SWITCHES.isdisjoint(attributes):
         return False
-    if any(name in attributes and attributes[name].strip().lower() not in _OFF for name in _FLAGS):
+    if any(name in attributes and attributes[name].strip().lower() not in _OFF for name in FLAGS):
         return True
-    return any(attributes.get(name, "").strip().lower() in _OFF for name in _SWITCHES)
+    return any(attributes.get(name, "").strip().lower() in _OFF for name in SWITCHES)
 
 
 def is_address(shown: str) -> bool:
@@ -191,8 +201,7 @@ def is_address(shown: str) -> bool:
     return ("." in shown or "://" in shown) and (_holds(shown, _SHOWN_ADDRESS) or _SHOWN_NAME.fullmatch(shown) is not None)
 
 
-def _visible_text(text: str, link: Link) -> str:
-    content = text[link.content_start : min(link.content_end, link.content_start + MAX_SHOWN)]
+def _visible(content: str) -> str:
     if "<" in content:
         content = _MARKUP.sub("", content)
     return html.unescape(content).strip("\t\n\f\r \u00a0\u200b\u200c\u200d\ufeff") if content else ""

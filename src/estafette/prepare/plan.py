@@ -63,7 +63,7 @@ def make_plan(content: Content, keys: Sequence[SigningKey], tracking: Tracking |
 
     `tracking`: the defaults of the account; the submission's own options come before them. None: nothing is put into the mail.
     """
-    chosen = tuple(k for algorithm in (RSA, ED25519) for k in [k for k in keys if k.algorithm == algorithm][:1])
+    chosen = chosen_keys(keys)
     if tracking is None:
         return _plain_plan(content, chosen)
     holds = wanted(tracking, content.options)
@@ -73,6 +73,11 @@ def make_plan(content: Content, keys: Sequence[SigningKey], tracking: Tracking |
         return Plan(content, b"", letter.is_8bit, needs_utf8, chosen, None, b"", holds, {CONSENT: letter}, letter.left_off, is_personal=True)
     mail = letter.octets() if letter.is_changed else content.raw
     return Plan(content, mail, letter.is_8bit, needs_utf8, chosen, *letter.signature_base(), left_off=letter.left_off)
+
+
+def chosen_keys(keys: Sequence[SigningKey]) -> tuple[SigningKey, ...]:
+    """Those that sign: of each algorithm the first, RSA on top."""
+    return tuple(k for algorithm in (RSA, ED25519) for k in [k for k in keys if k.algorithm == algorithm][:1])
 
 
 def _plain_plan(content: Content, chosen: tuple[SigningKey, ...]) -> Plan:

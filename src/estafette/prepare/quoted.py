@@ -5,17 +5,19 @@ and are neither decoded one by one nor encoded again. Others are decoded lenient
 """
 
 import binascii
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final
 
-from estafette.mail.mime_edit import encode_text
+from estafette.mail.mime_edit import encode_quoted, encode_text
 from estafette.mail.smtp.data import has_bare_newline
 from estafette.prepare.pieces import Item, Place, Slot
 
 _SOFT: Final = b"=\r\n"
+_SIMPLE: Final = re.compile(rb"(?!--|From )[!-<>-~](?:[ -<>-~]*[!-<>-~])?")  # stands for itself on a line of its own
 _LINE: Final = 76
 _CUT: Final = 72  # octets of a line that we write: room for the soft break, and for a first octet that becomes three
 
@@ -71,7 +73,12 @@ def quoted(number: int) -> Slot:
 
 def quoted_any(number: int) -> Slot:
     """A value of any size, also at the beginning of a line."""
-    return lambda values: encode_text(values[number].decode("ascii"), "", "quoted-printable").body
+
+    def fill(values: Sequence[bytes]) -> bytes:
+        value = values[number]
+        return value if len(value) <= _CUT and _SIMPLE.fullmatch(value) else encode_quoted(value, b"\r\n")
+
+    return fill
 
 
 @dataclass(slots=True)

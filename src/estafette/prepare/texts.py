@@ -11,7 +11,8 @@ from estafette.model import Content
 from estafette.prepare import tokens
 from estafette.prepare.html_spans import MAX_LINKS, Html, read_html
 from estafette.prepare.letter import ADDRESS_HTML, ADDRESS_TEXT, ADDRESS_URL, FIRST_SEAL, FIRST_SIZES
-from estafette.prepare.links import Found, Rules, find_html_links, find_text_links
+from estafette.prepare.links import MAX_SHOWN, Found, Rules, base_of, find_html_links, find_text_links, judge
+from estafette.prepare.own import Fluid, Given, Own
 from estafette.prepare.pieces import Item, Place, settled
 from estafette.prepare.tokens import OpenMode, Seal, Sealer
 from estafette.prepare.tracking import LeftOff, Offer, Tracking
@@ -38,6 +39,8 @@ class Work:
     offers: dict[str, list[Item]] = field(default_factory=dict)  # links to unsubscribe, by language
     has_offer: bool = False  # a link to unsubscribe is in the body
     language: str = ""  # of the HTML that was read last, or of the account
+    own: Own | None = None  # words in the texts that stand for what recipients bring
+    first_number: int | None = None  # of the address of the first tracked link, when every recipient has another: `first_target` is that of one of them
 
     def __post_init__(self) -> None:
         self.language = choose_language(self.tracking.language, "")
@@ -48,11 +51,12 @@ class Work:
 
     @property
     def asks_for_anything(self) -> bool:
-        return self.asks_for_tracking or bool(self.rules.url_tags) or self.tracking.offer > Offer.NONE
+        return self.asks_for_tracking or bool(self.rules.url_tags) or self.tracking.offer > Offer.NONE or self.own is not None
 
     @property
     def sizes(self) -> list[int]:
-        return [*FIRST_SIZES, *[tokens.TAIL if seal.keyring is None else 0 for seal in self.seals]]
+        own = len(self.own.makers) if self.own is not None else 0
+        return [*FIRST_SIZES, *[tokens.TAIL if seal.keyring is None else 0 for seal in self.seals], *[0] * own]
 
     def link(self, found: Found) -> list[Item]:
         """What stands in the place of a link."""
@@ -61,6 +65,28 @@ class Work:
         number, self.links = self.links, self.links + 1
         self.first_target = self.first_target or found.url
         return self.sealed(tokens.CLICK, self.sealer.click(number, found.url))
+
+    def own_link(self, own: Own, fluid: Fluid, base: str) -> list[Item] | None:
+        """The same for a link with values in it. None: it is left alone, its values stand in it."""
+        judged = fluid.judged(own.sample, base, self.rules)
+        if judged is None or not fluid.is_own_address:
+            own.checks.append(lambda given: fluid.judged(given, base, self.rules) == judged)
+            return _escaped(self.link(Found(0, 0, *judged))) if judged is not None else None
+        if not judged[1]:
+            return [own.add(lambda given: escape(fluid.address(given, base, self.rules, is_tracked=False)).encode("ascii"))]
+        number, self.links = self.links, self.links + 1
+        if not self.first_target:
+            self.first_target, self.first_number = judged[0], self._own_token(own, fluid, base, tokens.TRAP_LINK)
+        return [self._own_token(own, fluid, base, number)]
+
+    def _own_token(self, own: Own, fluid: Fluid, base: str, number: int) -> int:
+        before, sealer, rules = escape(f"{self.tracking.url}/{tokens.PATHS[tokens.CLICK]}/"), self.sealer, self.rules
+
+        def make(given: Given) -> bytes:
+            seal = sealer.click(number, fluid.address(given, base, rules, is_tracked=True))
+            return f"{before}{seal.head}".encode("ascii") + tokens.tails([seal], given.message_id)[0]
+
+        return own.add(make)
 
     def unsubscribing(self, language: str) -> list[Item]:
         """The same for all places of a mail in which the same is said."""
@@ -81,7 +107,8 @@ class Work:
 
     def hidden_link(self) -> list[Item]:
         """A link that no person sees or reaches by keyboard. It leads where the first one does: a scanner meets nothing that the mail does not show."""
-        address = _escaped(self.sealed(tokens.CLICK, self.sealer.click(tokens.TRAP_LINK, self.first_target)))
+        seal = self.sealer.click(tokens.TRAP_LINK, self.first_target)
+        address = _escaped(self.sealed(tokens.CLICK, seal)) if self.first_number is None else [self.first_number]
         return ['<a href="', *address, '" style="display:none" tabindex="-1" aria-hidden="true"></a>']
 
     def sealed(self, kind: str, seal: Seal) -> list[Item]:
@@ -94,8 +121,11 @@ def edit_html(work: Work, text: str, *, is_last: bool, wants_footer: bool) -> li
     """Everything that is asked for in an HTML text. `is_last`: it is the mail's last one, where pixel and footer belong."""
     found = read_html(text)
     work.language = choose_language(work.tracking.language, found.language)
-    links = find_html_links(text, found, work.rules) if _changes_links(work.rules) else ()
-    places: list[Place] = [(link.start, link.end, _escaped(work.link(link))) for link in links]
+    if work.own is not None:
+        places = _own_places(work, work.own, text, found)
+    else:
+        links = find_html_links(text, found, work.rules) if _changes_links(work.rules) else ()
+        places = [(link.start, link.end, _escaped(work.link(link))) for link in links]
     places += [(tag.start, tag.end, _escaped(_tag(work, tag, found))) for tag in _tags(work, text)]
     end: list[Item] = work.hidden_link() if is_last and work.first_target and found.is_whole else []
     if is_last and wants_footer:
@@ -113,10 +143,28 @@ def edit_html(work: Work, text: str, *, is_last: bool, wants_footer: bool) -> li
     return settled(places)
 
 
+def _own_places(work: Work, own: Own, text: str, found: Html) -> list[Place]:
+    """The links, and the values that recipients bring, in one text."""
+    places: list[Place] = []
+    base = base_of(found)
+    for link in found.links if _changes_links(work.rules) else ():
+        fluid = own.fluid(text, link)
+        if fluid is not None:
+            items = work.own_link(own, fluid, base)
+        else:
+            judged = judge(text[link.start : link.end], text[link.content_start : link.content_end][:MAX_SHOWN], link, base, work.rules)
+            items = _escaped(work.link(Found(link.start, link.end, *judged))) if judged is not None else None
+        if items is not None:
+            places.append((link.start, link.end, items))
+    return places + own.places(text, [(start, end) for start, end, _ in places], is_html=True)
+
+
 def edit_text(work: Work, text: str, *, wants_footer: bool) -> list[Place]:
     """Everything that is asked for in a plain text."""
     links = islice(find_text_links(text, work.rules), MAX_LINKS) if work.tracking.text_links and _changes_links(work.rules) else ()
     places: list[Place] = [(link.start, link.end, work.link(link)) for link in links]
+    if work.own is not None:
+        places += work.own.places(text, [(start, end) for start, end, _ in places], is_html=False)
     places += [(tag.start, tag.end, _tag(work, tag, None)) for tag in _tags(work, text)]
     if wants_footer:
         before, after = text_footer(work.language, text)

@@ -17,7 +17,7 @@ from estafette.newsletters.desk import NewsletterDesk, source_of
 from estafette.newsletters.desk import Refused as NotNow
 from estafette.newsletters.life import TABLE, Order, State
 from estafette.nouns import Newsletter
-from estafette.prepare.personal import Person, Source, Unfillable, encode_source, mail_for, named_values, read_source
+from estafette.prepare.personal import Person, Source, Unfillable, encode_source, fill, mail_for, named_values, read_source
 from estafette.stats.rates import Figures
 from estafette.web.desk import HEADERS, MAX_TEXT_BYTES, NOT_FOUND, Refused, Visit
 from estafette.web.figures import FiguresDesk, measured
@@ -151,7 +151,7 @@ async def preview(visit: Visit) -> Response:
     if first:
         person = Person(first[0].address, first[0].name, named_values(known, first[0].properties))
     try:
-        html = read(mail_for(read_source(encode_source(source)), person, 1, visit.desk.config.server.hostname, visit.now)).html
+        html = read(mail_for(fill(read_source(encode_source(source)), person, 1, visit.desk.config.server.hostname, visit.now))).html
     except Unfillable:
         html = source.html
     headers = HEADERS | {"Content-Security-Policy": PREVIEW_CSP.format(images=""), "X-Frame-Options": "SAMEORIGIN", "Referrer-Policy": "no-referrer"}

@@ -13,8 +13,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from estafette.prepare.template.expressions import KEYWORDS, Unreadable, read_expression
-from estafette.prepare.template.running import MAX_STEPS, NEAR, Evaluate, Execute, Facts, Failed, Halted, Place, Run, TemplateError, Value
+from estafette.prepare.template.expressions import KEYWORDS, Unreadable, constant_tag, read_expression, told_by
+from estafette.prepare.template.legacy import split_legacy
+from estafette.prepare.template.running import (
+    MAX_STEPS,
+    NEAR,
+    Evaluate,
+    Execute,
+    Facts,
+    Failed,
+    Halted,
+    Place,
+    Printed,
+    Run,
+    Spent,
+    TemplateError,
+    Told,
+    Value,
+)
 from estafette.prepare.template.values import is_true, kind_of, printed
 
 MAX_SOURCE: Final = 1_000_000
@@ -59,8 +75,9 @@ class _Block:
     has_else: bool = False
 
 
-def compile_template(source: str, *, is_html: bool = False) -> Compiled:
-    """Raises Halted. `is_html`: editors write `&quot;` and `&gt;` inside of tags; they are read as what they stand for."""
+def compile_template(source: str, *, is_html: bool = False, has_legacy: bool = False) -> Compiled:
+    """Raises Halted. `is_html`: editors write `&quot;` and `&gt;` inside of tags; they are read as what they stand for. `has_legacy`: the tags of `legacy` are
+    read as well."""
     if len(source) > MAX_SOURCE:
         raise Halted(TemplateError(f"the template is longer than {MAX_SOURCE} characters", Place(1, 1, ""), is_syntax=True))
     blocks = [_Block("", Place(1, 1, ""))]
@@ -68,11 +85,11 @@ def compile_template(source: str, *, is_html: bool = False) -> Compiled:
         if number > MAX_TAGS:
             raise Halted(TemplateError(f"the template has more than {MAX_TAGS} tags", place, is_syntax=True))
         if text:
-            blocks[-1].pieces.append(_text(text))
+            blocks[-1].pieces += [_text(piece) if isinstance(piece, str) else piece for piece in (split_legacy(text) if has_legacy else (text,)) if piece]
         try:
             inside = html.unescape(inside) if is_html and "&" in inside else inside
             if kind == "{":
-                blocks[-1].pieces.append(_output(read_expression(inside), place))
+                blocks[-1].pieces.append(_output(inside, place))
             elif kind:
                 _statement(inside, place, blocks)
         except (Unreadable, Failed) as error:
@@ -84,13 +101,21 @@ def compile_template(source: str, *, is_html: bool = False) -> Compiled:
 
 def render(compiled: Compiled, facts: Facts, *, is_lenient: bool = False) -> Rendered:
     """`is_lenient`: a tag that fails is left out and the rest rendered, unless the budget is spent."""
+    run = run_through(compiled, facts, is_lenient=is_lenient)
+    return Rendered("".join(run.out), run.error, MAX_STEPS - run.steps)
+
+
+def run_through(compiled: Compiled, facts: Facts, *, is_lenient: bool = False) -> Run:
+    """As `render`; the text comes in pieces (`out`): the template's own are the same objects in every run, what tags printed is `Printed`."""
     run = Run(facts, is_lenient=is_lenient)
     try:
         for piece in compiled.pieces:
             piece(run)
     except Halted as halted:
-        return Rendered("".join(run.out), halted.error, MAX_STEPS - run.steps)
-    return Rendered("".join(run.out), run.error, MAX_STEPS - run.steps)
+        run.error = halted.error
+    except Spent as spent:  # of a text outside of any tag: there is no better place than the beginning
+        run.error = run.error or TemplateError(spent.text, Place(1, 1, ""))
+    return run
 
 
 def _parts(source: str) -> Iterator[tuple[str, str, str, Place]]:
@@ -137,8 +162,14 @@ def _guarded(execute: Execute, place: Place) -> Execute:
     return guarded
 
 
-def _output(evaluate: Evaluate, place: Place) -> Execute:
-    return _guarded(lambda run: run.write(printed(evaluate(run))), place)
+def _output(inside: str, place: Place) -> Execute:
+    """Raises Unreadable."""
+    if tag := constant_tag(inside):
+        return _guarded(lambda run: run.write(tag), place)
+    evaluate, is_told = read_expression(inside), told_by(inside)
+    if is_told is None:
+        return _guarded(lambda run: run.write(Printed(printed(evaluate(run)))), place)
+    return _guarded(lambda run: run.write((Told if is_told(run) else Printed)(printed(evaluate(run)))), place)
 
 
 def _statement(inside: str, place: Place, blocks: list[_Block]) -> None:

@@ -80,6 +80,32 @@ def read_expression(source: str) -> Evaluate:
     return evaluate
 
 
+def constant_tag(source: str) -> str:
+    """The tag of the platform that an expression stands for and nothing else, the same for everybody; "" for any other expression. Raises Unreadable."""
+    tokens = tokens_of(source)
+    is_alone = len(tokens) == 2 and tokens[0].kind == "reference" and tokens[0].text.startswith("mj:")
+    return _platform_tag(tokens[0].text[3:]) if is_alone else ""
+
+
+def told_by(source: str) -> Callable[[Run], bool] | None:
+    """For an expression that only names something known of the recipient (`data:x`, `mj:contact.name`): whether that has a value, so that it is not the
+    default which is printed. None for any other expression. Raises Unreadable."""
+    tokens = tokens_of(source)
+    if len(tokens) != 2 or tokens[0].kind != "reference" or not tokens[0].text.startswith(("data:", "mj:contact.")):
+        return None
+    namespace, _, path = tokens[0].text.partition(":")
+    first, *further = path.split(".")
+    known = _KNOWN[namespace]
+
+    def is_told(run: Run) -> bool:
+        value = known(run).get(first)
+        for step in further:
+            value = _inside(value, step)
+        return value is not None
+
+    return is_told
+
+
 class _Reader:
     """A recursive descent over the tokens of one expression."""
 

@@ -20,6 +20,18 @@ NEAR: Final = 40
 """Characters of the source that an error shows."""
 
 
+class Printed(str):
+    """What a tag printed, told apart from the template's own text."""
+
+    __slots__ = ()
+
+
+class Told(Printed):
+    """What a tag printed of a person as it was told: others than the author may have written it."""
+
+    __slots__ = ()
+
+
 class Failed(Exception):
     """An expression has no value; the text says why. Becomes a `TemplateError` where the tag's place is known."""
 
