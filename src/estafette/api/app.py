@@ -30,6 +30,7 @@ from estafette.api.preview import preview
 from estafette.api.reference_page import reference_page
 from estafette.api.rest.jobs import erase, errors_of, upload
 from estafette.api.rest.serving import rest
+from estafette.api.rest.table import RESOURCES
 from estafette.api.send import send, send_v3
 from estafette.api.send_rules import DEFAULT_RULES, Rules
 from estafette.clock import Clock
@@ -65,7 +66,7 @@ def make_app(
     desk = Desk(store, keeper, door, clock, public_url.rstrip("/"), max_body_bytes, is_closing, rules,
                 {} if buckets is None else buckets, budget, body_within_s, has_disk, domains, inbound_domain, links_url, tracks_opens)  # fmt: skip
 
-    file = openapi(OPERATIONS, desk.public_url)
+    file = openapi(OPERATIONS, desk.public_url, RESOURCES.values())
     page = reference_page(OPERATIONS)
 
     async def described(request: Request) -> Response:

@@ -1,11 +1,13 @@
 """Makes the OpenAPI 3.1 file out of the table of operations and the types. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from estafette.api.operations import Operation, Parameter
+from estafette.api.rest.paths import rest_paths
+from estafette.api.rest.resource import Resource
 
 VERSION: Final = "3.1.0"
 _REFERENCE: Final = "#/components/schemas/{name}"
@@ -17,20 +19,21 @@ _MEANINGS: Final = {
 }  # fmt: skip
 
 
-def openapi(operations: Sequence[Operation], public_url: str) -> bytes:
-    """The file as JSON."""
+def openapi(operations: Sequence[Operation], public_url: str, resources: Iterable[Resource] = ()) -> bytes:
+    """The file as JSON: the operations, and those of REST v3 that its resources make."""
     types = list({id(shape): shape for operation in operations for shape in _shapes_of(operation)}.values())
     schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     named = {id(shape): schema for shape, schema in zip(types, schemas, strict=True)}
     paths: dict[str, dict[str, object]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, named)
+    of_rest, rows = rest_paths(resources)
     return msgspec.json.encode({
         "openapi": VERSION,
         "info": {"title": "Estafette", "version": "1", "description": _ABOUT},
         "servers": [{"url": public_url}],
-        "paths": paths,
-        "components": {"schemas": components, "securitySchemes": {"key": {"type": "http", "scheme": "basic", "description": "API key and secret."}}},
+        "paths": paths | of_rest,
+        "components": {"schemas": components | rows, "securitySchemes": {"key": {"type": "http", "scheme": "basic", "description": "API key and secret."}}},
         "security": [{"key": []}],
     })  # fmt: skip
 

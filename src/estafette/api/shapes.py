@@ -166,7 +166,7 @@ class OlderAnswer(Struct):
 class OlderProblem(Struct):
     """Why a call was refused, on `/v3`."""
 
-    ErrorInfo: str
+    ErrorInfo: str | dict[str, str]  # per property on `/v3/REST`
     ErrorMessage: str
     StatusCode: int
     ErrorIdentifier: str
