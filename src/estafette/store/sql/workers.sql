@@ -25,7 +25,7 @@ SELECT id FROM worker WHERE id IN {ints:$1}
 SELECT id FROM worker WHERE id IN {ints:$1} FOR KEY SHARE
 -- name: reclaim
 -- What a dead worker held goes back to the queue, due at once.
-UPDATE queue SET owner = 0 WHERE owner = $1 RETURNING message_id, account_id, attempts, claims, due_at, site
+UPDATE queue SET owner = 0 WHERE owner = $1 AND owner <> 0 RETURNING message_id, account_id, attempts, claims, due_at, site
 -- name: reclaim_some
 UPDATE queue SET owner = 0 WHERE owner = $1 AND message_id IN {ints:$2} RETURNING message_id, account_id, attempts, claims, due_at, site
 -- name: reclaim_state
