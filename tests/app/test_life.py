@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -79,6 +80,29 @@ async def test_stopping_takes_the_time_of_the_drain_once(outside: Outside) -> No
         assert await platform.stop() == 0
         assert time.monotonic() - started_s < 11.0  # one after the other they would take 12
         client.close()
+
+
+SIGNAL_AT_THE_FORK = """
+import os, signal, sys
+from estafette.cli import main
+fork, told = os.fork, []
+def fork_and_be_told():
+    pid = fork()
+    if pid and not told:
+        told.append(os.kill(os.getpid(), signal.SIGTERM))
+    return pid
+os.fork = fork_and_be_told
+sys.argv = ["estafette", "serve", "--config", sys.argv[1]]
+sys.exit(main())
+"""
+
+
+def test_a_worker_that_is_forked_while_the_end_is_told_hears_of_it_too(tmp_path: Path) -> None:
+    """SIGTERM came between the fork and the note of its pid: that worker lived until it was killed, fifteen seconds after the drain."""
+    platform = Platform(tmp_path, f"sqlite:///{tmp_path}/e.db", dns="127.0.0.1:1", mx_port=1, workers=1, sections={"server": 'drain_within = "30s"'})
+    platform.command("account", "add", "shop", "--json")
+    serving = subprocess.run([sys.executable, "-c", SIGNAL_AT_THE_FORK, str(platform.config)], cwd=tmp_path, timeout=30, check=False, capture_output=True)
+    assert serving.returncode == 0, serving.stderr
 
 
 async def test_who_comes_during_the_drain_is_refused_at_once(outside: Outside) -> None:

@@ -40,6 +40,7 @@ MAX_PAUSE_S: Final = 10.0
 """The pause before one that cannot get ready grows from half a second to this."""
 KILL_AFTER_S: Final = 15.0
 """How long after the end of the drain a worker that does not stop is killed."""
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
 @dataclass(slots=True)
@@ -141,7 +142,7 @@ class _Supervisor:
             end.setblocking(False)
         self._selector.register(own, selectors.EVENT_READ)
         signal.set_wakeup_fd(their.fileno())
-        before = {number: signal.signal(number, self._signalled) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)}
+        before = {number: signal.signal(number, self._signalled) for number in SIGNALS}
         try:
             while not (self._is_stopping and not any(child.pid for child in self._children)):
                 if not self._is_stopping:
@@ -202,24 +203,34 @@ class _Supervisor:
                 self._fork(child)
 
     def _fork(self, child: Child) -> None:
-        reading, writing = os.pipe()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        pid = os.fork()
-        if pid == 0:
-            os.close(reading)
-            os._exit(self._be_worker(child, writing))
-        os.close(writing)
-        child.pid, child.report_fd, child.worker_id, child.started_s = pid, reading, 0, self._clock.monotonic()
-        self._selector.register(reading, selectors.EVENT_READ, child)
+        """Start a worker. Signals wait meanwhile: one that came between the fork and the note of its pid would reach every worker but this one, and in
+        the new process the supervisor's handler would run instead of the worker's end.
+        """
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            if self._is_stopping:  # told just before they were made to wait
+                return
+            reading, writing = os.pipe()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            pid = os.fork()
+            if pid == 0:
+                os.close(reading)
+                os._exit(self._be_worker(child, writing, before))
+            os.close(writing)
+            child.pid, child.report_fd, child.worker_id, child.started_s = pid, reading, 0, self._clock.monotonic()
+            self._selector.register(reading, selectors.EVENT_READ, child)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def _be_worker(self, child: Child, report_fd: int) -> int:
+    def _be_worker(self, child: Child, report_fd: int, mask: set[int]) -> int:
         """In the new process: never returns into the supervisor's loop."""
         code = 70
         try:
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            for number in SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             self._selector.close()
             os.close(self._lifeline[1])
 

@@ -76,6 +76,8 @@ STOPPED: Final = 0
 GC_THRESHOLDS: Final = (20_000, 20, 20)  # hardly anything here is part of a cycle: with Python's own the collector took 8 % of a busy worker's time
 LEASE_LOST: Final = 75
 NO_STORE: Final = 4
+LAST_S: Final = 2.0
+"""Clicks that wait to be written have so long at least, when the doors took all the time that there was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +155,10 @@ async def _work(config: Config, post: Post, clock: Clock, store: Store, stopping
     await asyncio.wait([working, told], return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
     within_s = config.server.drain_within_s
-    await beside.stop(within_s)
+    await asyncio.gather(beside.stop(within_s), doors.close(within_s), *([engine.drain(within_s)] if engine is not None else []))
     if engine is not None:
-        await asyncio.gather(doors.close(within_s), engine.drain(within_s))
         await engine.end()
     else:
-        await doors.close(within_s)
         working.cancel()
     code = STOPPED
     try:
@@ -238,6 +238,7 @@ class _Http(uvicorn.Server):
 class Doors:
     """Everything that listens."""
 
+    clock: Clock
     receptions: list[Reception | Inbound]
     visits: Visits
     servers: list[asyncio.Server]
@@ -260,10 +261,11 @@ class Doors:
         if self.http is not None:
             self.http.should_exit = True
         serving = [self.serving] if self.serving is not None else []
+        ends_s = self.clock.monotonic() + within_s
         await asyncio.gather(*(reception.close(within_s) for reception in self.receptions), *(asyncio.wait([one], timeout=within_s) for one in serving))
         for one in serving:
             one.cancel()
-        await self.visits.close(within_s)
+        await self.visits.close(max(LAST_S, ends_s - self.clock.monotonic()))
 
 
 async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Worker, engine: Engine | None, bell: Bell,
@@ -276,7 +278,7 @@ async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Wor
     visits, leaving = open_desks(store, clock, keyring, config.tracking)
     desk = SignUpDesk(store, clock, door, keyring, config.tracking.url.rstrip("/"), config.tracking.keep_addresses)
     sign_up = SignUpPages(desk)
-    doors = Doors([], visits, [], None, None)
+    doors = Doors(clock, [], visits, [], None, None)
     buckets: dict[int, Bucket] = {}
     loop = asyncio.get_running_loop()
     tls = tls_context(config)

@@ -6,6 +6,7 @@
 Messages of a paused or slow path wait for it alone; the others of the site go on.
 """
 
+import asyncio
 from collections.abc import Iterable
 from typing import Final
 
@@ -107,8 +108,7 @@ class Site:
         self._is_stopping = True
         for path in self.paths.values():
             path.stop_taking()
-        for path in self.paths.values():
-            await path.stop(within_s)
+        await asyncio.gather(*(path.stop(within_s) for path in self.paths.values()))
 
     # -- the paths' side --------------------------------------------------------------------------------------------------
 
