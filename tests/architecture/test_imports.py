@@ -122,6 +122,7 @@ SHELL: dict[str, set[str]] = {
         "book.py",
         "desk.py",
         "endpoints.py",
+        "own_data_endpoints.py",
     },
     "newsletters": {
         "conductor.py",

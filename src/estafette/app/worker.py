@@ -64,6 +64,7 @@ from estafette.prepare.tracking import Tracking
 from estafette.queue.retry import RetryPlan
 from estafette.signup.desk import SignUpDesk
 from estafette.signup.endpoints import SignUpPages
+from estafette.signup.own_data_endpoints import OwnDataPages
 from estafette.status.blocking import StatusPolicy
 from estafette.store.opening import open_store
 from estafette.store.seam import Store, StoreFault, Worker
@@ -277,7 +278,7 @@ async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Wor
     payer = await open_account(config, store)
     visits, leaving = open_desks(store, clock, keyring, config.tracking)
     desk = SignUpDesk(store, clock, door, keyring, config.tracking.url.rstrip("/"), config.tracking.keep_addresses)
-    sign_up = SignUpPages(desk)
+    sign_up = [*SignUpPages(desk).routes(), *OwnDataPages(desk).routes()]
     doors = Doors(clock, [], visits, [], None, None)
     buckets: dict[int, Bucket] = {}
     loop = asyncio.get_running_loop()
@@ -291,7 +292,7 @@ async def _doors(config: Config, post: Post, clock: Clock, store: Store, me: Wor
                 buckets=buckets, budget=budget, has_disk=_disk_watch(config, clock),
                 domains=Domains(store, clock, config, open_vault(config, clock), _resolver_maker(config, clock)), inbound_domain=config.inbound.domain,
                 links_url=config.tracking.url.rstrip("/"), tracks_opens=config.tracking.opens,
-                routes=[*feedback_routes(visits, leaving), *sign_up.routes(), *_dashboard(config, clock, store, door, doors)],
+                routes=[*feedback_routes(visits, leaving), *sign_up, *_dashboard(config, clock, store, door, doors)],
             )
             server_config = uvicorn.Config(
                 app, loop="none", lifespan="off", log_config=None, access_log=False, proxy_headers=True, forwarded_allow_ips=list(config.http.trusted_proxies),

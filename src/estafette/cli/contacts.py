@@ -47,7 +47,7 @@ def contact_show(ground: Ground, address: str, account_name: str | None) -> None
 
     async def work(store: Store) -> dict[str, object]:
         account = await account_or_only(store, account_name)
-        return await everything(store, account.id, await _contact(store, account, address), ground.clock.now_us())
+        return await everything(store, account.id, (await _contact(store, account, address)).address_key, ground.clock.now_us())
 
     facts = ground.run(work)
     if ground.is_json:

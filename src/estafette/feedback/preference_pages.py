@@ -58,6 +58,7 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
         "save": "Save", "leave": "Receive nothing any more", "left": "You receive no mailings. Choose what you want again, or leave it so.",
         "return": "Receive the mailings again", "saved": "Your choice is stored.", "gone": "You will receive no more mailings.",
         "back": "You will receive the mailings again.", "unclear": "Nothing was changed. Please use the buttons below.", "nothing": "You are on no list.",
+        "own": "My data: a copy, or be forgotten",
     },
     "fr": {
         "title": "Ce que vous recevez", "intro": "Envois de {author} à {recipient}.", "lists": "Envois", "language": "Langue de ces pages",
@@ -66,14 +67,15 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
         "left": "Vous ne recevez plus d’envois. Choisissez ce que vous voulez de nouveau, ou laissez ainsi.", "return": "Recevoir de nouveau les envois",
         "saved": "Votre choix est enregistré.", "gone": "Vous ne recevrez plus d’envois.", "back": "Vous recevrez de nouveau les envois.",
         "unclear": "Rien n’a été modifié. Utilisez les boutons ci-dessous.", "nothing": "Vous n’êtes sur aucune liste.",
+        "own": "Mes données : une copie, ou être oublié",
     },
 }  # fmt: skip
 _NAMES: Final = {"en": "English", "fr": "Français"}
 _NOBODY: Final = {"en": "this sender", "fr": "cet expéditeur"}
 
 
-def preference_page(language: str, author: str, recipient: str, known: Choices, notice: str = "") -> bytes:
-    """The whole page. `notice`: the key of a sentence above it: saved, gone, back, unclear."""
+def preference_page(language: str, author: str, recipient: str, known: Choices, notice: str = "", own_data: str = "") -> bytes:
+    """The whole page. `notice`: the key of a sentence above it: saved, gone, back, unclear; `own_data`: where a person asks for what is kept."""
     words = _WORDS[language]
     named = f"<strong>{escape(author)}</strong>" if author else _NOBODY[language]
     head = f"<p>{escape(words['intro']).format(author=named, recipient=f'<strong>{escape(masked(recipient))}</strong>')}</p>"
@@ -83,7 +85,8 @@ def preference_page(language: str, author: str, recipient: str, known: Choices, 
     if known.paused_until is not None:
         said += f"<p>{escape(words['paused'].format(day=_day(known.paused_until, language)))}</p>"
     form = _choosing(language, known) if known.contact_id else ""
-    return document(language, words["title"], f"{head}{said}{form}{_leaving(language, known)}")
+    own = f'<p class="more"><a href="{escape(own_data)}">{escape(words["own"])}</a></p>' if own_data else ""
+    return document(language, words["title"], f"{head}{said}{form}{_leaving(language, known)}{own}")
 
 
 def _choosing(language: str, known: Choices) -> str:

@@ -54,7 +54,7 @@ class Preferring:
     async def _show(self, scope: Scope, send: Send, holder: Holder, status: int, notice: str) -> None:
         known = await self._store.consents.choices(holder.link.account_id, holder.address_key, self._clock.now_us())
         language = language_of(known.language or holder.link.language, header(scope, b"accept-language"))
-        await answer_html(send, status, preference_page(language, holder.author, holder.address, known, notice), language)
+        await answer_html(send, status, preference_page(language, holder.author, holder.address, known, notice, f"../m/{token_of(scope)}"), language)
 
     async def _act(self, scope: Scope, holder: Holder, asked: Asked, reason: str) -> str:
         """Do it; the notice that says so."""

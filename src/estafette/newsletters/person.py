@@ -11,24 +11,31 @@ MAX_ACTS: Final = 10_000
 MAX_MESSAGES: Final = 10_000
 
 
-async def everything(store: Store, account_id: int, one: Contact, now: int) -> dict[str, object]:
-    """The facts by name; times as in RFC 3339, None for what is not known. Raises StoreFault."""
+async def everything(store: Store, account_id: int, address_key: str, now: int) -> dict[str, object]:
+    """The facts by name; times as in RFC 3339, None for what is not known. An address that is no contact may have messages and blocks. Raises StoreFault."""
+    one = await store.contacts.find_address(account_id, address_key)
+    waiting = await store.consents.waiting(account_id, address_key=address_key, now=now)
+    tracking = (await store.privacy.consents(account_id, [address_key])).get(address_key)
+    messages = await store.messages(account_id, recipient_key=address_key, limit=MAX_MESSAGES)
+    return {
+        **(await _contact(store, account_id, one, now) if one is not None else {"address": address_key}),
+        "waiting": [{"list": w.list_id, "asked_at": _at(w.asked_at), "expires_at": _at(w.expires_at), "ip": w.ip, "words": w.words} for w in waiting],
+        "tracking": None if tracking is None else {"opens": tracking[0], "clicks": tracking[1]},
+        "last_opened_on": await store.privacy.last_open(account_id, address_key),
+        "blocks": [{"cause": b.cause.value, "since": _at(b.since), "until": _at(b.until)} for b in await store.blocks(account_id, now, address_key)],
+        "messages": [{"id": m.id, "at": _at(m.created_at), "subject": m.subject, "state": m.state.value} for m in messages],
+    }
+
+
+async def _contact(store: Store, account_id: int, one: Contact, now: int) -> dict[str, object]:
     properties = {p.name: shown_value(p.kind, one.properties[p.id]) for p in await store.contacts.properties(account_id) if p.id in one.properties}
     choices = await store.consents.choices(account_id, one.address_key, now)
     places = await store.contacts.subscribers(account_id, contact_id=one.id)
-    waiting = await store.consents.waiting(account_id, address_key=one.address_key, now=now)
-    tracking = (await store.privacy.consents(account_id, [one.address_key])).get(one.address_key)
-    messages = await store.messages(account_id, recipient_key=one.address_key, limit=MAX_MESSAGES)
     return {
         "id": one.id, "address": one.address, "name": one.name, "language": choices.language, "excluded": one.is_excluded, "excluded_at": _at(one.excluded_at),
         "created_at": _at(one.created_at), "updated_at": _at(one.updated_at), "left_at": _at(choices.left_at), "paused_until": _at(choices.paused_until),
         "properties": properties, "lists": [_place(place) for place in places],
         "consent": [_act(act) for act in await store.consents.acts(account_id, one.id, limit=MAX_ACTS)],
-        "waiting": [{"list": w.list_id, "asked_at": _at(w.asked_at), "expires_at": _at(w.expires_at), "ip": w.ip, "words": w.words} for w in waiting],
-        "tracking": None if tracking is None else {"opens": tracking[0], "clicks": tracking[1]},
-        "last_opened_on": await store.privacy.last_open(account_id, one.address_key),
-        "blocks": [{"cause": b.cause.value, "since": _at(b.since), "until": _at(b.until)} for b in await store.blocks(account_id, now, one.address_key)],
-        "messages": [{"id": m.id, "at": _at(m.created_at), "subject": m.subject, "state": m.state.value} for m in messages],
     }  # fmt: skip
 
 

@@ -49,7 +49,7 @@ class SignUpPages:
         language = language_of("", header(scope, b"accept-language"))
         try:
             form = await self._desk.store.sign_ups.find_key(key) if len(key) <= MAX_KEY else None
-            account = await self._account(form) if form is not None and form.is_active else None
+            account = await self._desk.account(form.account_id) if form is not None and form.is_active else None
             title = await self._title(form) if form is not None else ""
             if form is None or account is None or not title:
                 await self._say(send, 404, Said.UNKNOWN, language)
@@ -63,9 +63,6 @@ class SignUpPages:
         except StoreFault as fault:  # never a success that is not stored
             maillog.fault("sign-up", key[:40], fault)
             await self._say(send, 503, Said.FAILED, language, extra=RETRY)
-
-    async def _account(self, form: SignUpForm) -> Account | None:
-        return next((one for one in await self._desk.store.accounts() if one.id == form.account_id and one.is_active), None)
 
     async def _title(self, form: SignUpForm) -> str:
         """What is subscribed to, as strangers may read it; "" when the list is gone."""

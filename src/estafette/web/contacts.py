@@ -64,7 +64,7 @@ async def _one(visit: Visit, found: Contact, status: int = 200, problem: str = "
 async def export(visit: Visit) -> Response:
     """Everything that is kept of one, as JSON: what the person may ask for."""
     found = await _found(visit)
-    body = msgspec.json.format(msgspec.json.encode(await everything(visit.store, visit.account_id, found, visit.now)), indent=2)
+    body = msgspec.json.format(msgspec.json.encode(await everything(visit.store, visit.account_id, found.address_key, visit.now)), indent=2)
     await visit.note("contact.export", str(found.id))
     return Response(body, 200, HEADERS | {"Content-Disposition": f'attachment; filename="estafette-contact-{found.id}.json"'}, "application/json")
 
