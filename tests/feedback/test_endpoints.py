@@ -27,7 +27,7 @@ class Troubled:
 
     def __init__(self, ground: Ground, failures: int) -> None:
         self.store, self.failures = ground.store, failures
-        self.visited, self.message, self.consents = ground.store.visited, ground.store.message, ground.store.consents
+        self.visited, self.message, self.consents, self.privacy = ground.store.visited, ground.store.message, ground.store.consents, ground.store.privacy
         self.was_early, self.was_written = asyncio.Event(), asyncio.Event()
 
     async def record_many(self, records: Sequence[Record]) -> list[Recorded]:

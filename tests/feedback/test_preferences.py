@@ -129,6 +129,25 @@ async def test_a_person_pauses_leaves_all_and_comes_back(ground: Ground, web: ht
     assert said == [Act.PAUSED, Act.PAUSED, Act.RESUMED, Act.PAUSED, Act.UNSUBSCRIBED, Act.RESUMED]
 
 
+async def test_measuring_ends_with_one_press_of_mail_already_sent_too(ground: Ground, web: httpx2.AsyncClient) -> None:
+    """Withdrawing is one button, for contacts and others alike; openings of the mail that lies there are not kept from then on."""
+    await ground.deliver(1)
+    pixel = tokens.Sealer(KEYRING, 1, "").open(tokens.OpenMode.FULL)
+    image = f"/o/{pixel.head}{tokens.tails([pixel], 1)[0].decode()}"
+    await web.get(image)
+    assert await ground.kinds(1) == ["opened"]
+    path = f"/p/{link()}"
+    assert "may be measured" in (await web.get(path)).text
+    assert "not measured" in (await web.post(path, data={"wish": "unmeasured"})).text
+    assert await ground.store.privacy.consents(1, [JO]) == {JO: (False, False)}
+    assert (await web.get(image)).status_code == 200 and await ground.kinds(1) == ["opened"]
+    [said] = await ground.store.privacy.list_consents(1)
+    assert said.source == "preferences, message 1"
+    await web.post(path, data={"wish": "measured"})
+    await web.get(image)
+    assert await ground.kinds(1) == ["opened", "opened"] and await gets_campaigns(ground)
+
+
 async def test_somebody_who_is_no_contact_leaves_and_comes_back(ground: Ground, web: httpx2.AsyncClient) -> None:
     await ground.deliver(1)
     path = f"/p/{link()}"

@@ -12,6 +12,7 @@ from estafette.mail.address import AddressError, parse
 from estafette.mail.token import Keyring
 from estafette.model import MessageView, Record, Recorded
 from estafette.prepare.tokens import Leaving, Unsubscribe, leaving_mark, read_unsubscribe
+from estafette.store.privacy import StoredConsent
 
 MAX_TOKEN = 4096
 
@@ -26,6 +27,13 @@ class ConsentShelf(Protocol):
                      trace: Trace, now: int) -> bool: ...  # fmt: skip
 
 
+class MeasuringShelf(Protocol):
+    """What the store must offer of consent to being measured (`store.privacy.Privacy` does)."""
+
+    async def consents(self, account_id: int, address_keys: Sequence[str]) -> dict[str, tuple[bool, bool]]: ...
+    async def set_consent(self, account_id: int, consent: StoredConsent) -> None: ...
+
+
 class HolderStore(Protocol):
     """What the store must offer (`store.seam.Store` does)."""
 
@@ -34,6 +42,8 @@ class HolderStore(Protocol):
 
     @property
     def consents(self) -> ConsentShelf: ...
+    @property
+    def privacy(self) -> MeasuringShelf: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ class Wish(StrEnum):
     SAVE = "save"
     LEAVE = "leave"  # all mailings of the account
     RETURN = "return"
+    UNMEASURED = "unmeasured"  # openings and clicks are not to be kept, of mail that was sent before either
+    MEASURED = "measured"  # they may be again
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
         "return": "Receive the mailings again", "saved": "Your choice is stored.", "gone": "You will receive no more mailings.",
         "back": "You will receive the mailings again.", "unclear": "Nothing was changed. Please use the buttons below.", "nothing": "You are on no list.",
         "own": "My data: a copy, or be forgotten",
+        "measuring": "Openings and clicks of these mails may be measured.", "unmeasured": "Your openings and clicks are not measured, in older mails either.",
+        "unmeasure": "Do not measure my reading", "measure": "My reading may be measured",
     },
     "fr": {
         "title": "Ce que vous recevez", "intro": "Envois de {author} à {recipient}.", "lists": "Envois", "language": "Langue de ces pages",
@@ -67,15 +71,18 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
         "left": "Vous ne recevez plus d’envois. Choisissez ce que vous voulez de nouveau, ou laissez ainsi.", "return": "Recevoir de nouveau les envois",
         "saved": "Votre choix est enregistré.", "gone": "Vous ne recevrez plus d’envois.", "back": "Vous recevrez de nouveau les envois.",
         "unclear": "Rien n’a été modifié. Utilisez les boutons ci-dessous.", "nothing": "Vous n’êtes sur aucune liste.",
-        "own": "Mes données : une copie, ou être oublié",
+        "own": "Mes données : une copie, ou être oublié", "measuring": "Les ouvertures et les clics de ces e-mails peuvent être mesurés.",
+        "unmeasured": "Vos ouvertures et vos clics ne sont pas mesurés, même dans les anciens e-mails.",
+        "unmeasure": "Ne pas mesurer ma lecture", "measure": "Ma lecture peut être mesurée",
     },
 }  # fmt: skip
 _NAMES: Final = {"en": "English", "fr": "Français"}
 _NOBODY: Final = {"en": "this sender", "fr": "cet expéditeur"}
 
 
-def preference_page(language: str, author: str, recipient: str, known: Choices, notice: str = "", own_data: str = "") -> bytes:
-    """The whole page. `notice`: the key of a sentence above it: saved, gone, back, unclear; `own_data`: where a person asks for what is kept."""
+def preference_page(language: str, author: str, recipient: str, known: Choices, notice: str = "", own_data: str = "", is_measured: bool = True) -> bytes:
+    """The whole page. `notice`: the key of a sentence above it: saved, gone, back, unclear; `own_data`: where a person asks for what is kept;
+    `is_measured`: whether openings and clicks may be kept."""
     words = _WORDS[language]
     named = f"<strong>{escape(author)}</strong>" if author else _NOBODY[language]
     head = f"<p>{escape(words['intro']).format(author=named, recipient=f'<strong>{escape(masked(recipient))}</strong>')}</p>"
@@ -86,7 +93,7 @@ def preference_page(language: str, author: str, recipient: str, known: Choices, 
         said += f"<p>{escape(words['paused'].format(day=_day(known.paused_until, language)))}</p>"
     form = _choosing(language, known) if known.contact_id else ""
     own = f'<p class="more"><a href="{escape(own_data)}">{escape(words["own"])}</a></p>' if own_data else ""
-    return document(language, words["title"], f"{head}{said}{form}{_leaving(language, known)}{own}")
+    return document(language, words["title"], f"{head}{said}{form}{_leaving(language, known)}{_measuring(language, is_measured)}{own}")
 
 
 def _choosing(language: str, known: Choices) -> str:
@@ -113,6 +120,12 @@ def _leaving(language: str, known: Choices) -> str:
     words = _WORDS[language]
     wish, word, why = (Wish.RETURN, words["return"], "") if known.left_at is not None else (Wish.LEAVE, words["leave"], reasons(language))
     return f'<form method="post"><button class="quiet" name="wish" value="{wish}">{word}</button>{why}</form>'
+
+
+def _measuring(language: str, is_measured: bool) -> str:
+    words = _WORDS[language]
+    said, wish, word = ("measuring", Wish.UNMEASURED, "unmeasure") if is_measured else ("unmeasured", Wish.MEASURED, "measure")
+    return f'<form method="post" class="more"><p>{escape(words[said])}</p><button class="quiet" name="wish" value="{wish}">{words[word]}</button></form>'
 
 
 def pause_end(days: int, now: int) -> int:

@@ -16,6 +16,7 @@ from estafette.feedback.preference_pages import Asked, Wish, pause_end, preferen
 from estafette.feedback.unsubscribe_records import resubscribed, unsubscribed
 from estafette.feedback.visit_records import kept_address, shown_agent
 from estafette.mail.token import Keyring
+from estafette.store.privacy import StoredConsent
 from estafette.store.seam import StoreFault
 
 BY: Final = "preferences"
@@ -53,8 +54,9 @@ class Preferring:
 
     async def _show(self, scope: Scope, send: Send, holder: Holder, status: int, notice: str) -> None:
         known = await self._store.consents.choices(holder.link.account_id, holder.address_key, self._clock.now_us())
+        measured = any((await self._store.privacy.consents(holder.link.account_id, [holder.address_key])).get(holder.address_key, (True, True)))
         language = language_of(known.language or holder.link.language, header(scope, b"accept-language"))
-        await answer_html(send, status, preference_page(language, holder.author, holder.address, known, notice, f"../m/{token_of(scope)}"), language)
+        await answer_html(send, status, preference_page(language, holder.author, holder.address, known, notice, f"../m/{token_of(scope)}", measured), language)
 
     async def _act(self, scope: Scope, holder: Holder, asked: Asked, reason: str) -> str:
         """Do it; the notice that says so."""
@@ -64,6 +66,10 @@ class Preferring:
         if asked.wish is Wish.SAVE:
             until = None if asked.pause_days is None else pause_end(asked.pause_days, now)
             await shelf.choose(link.account_id, holder.address_key, asked.shown, asked.wanted, asked.language, until, trace, now)
+            return "saved"
+        if asked.wish in (Wish.MEASURED, Wish.UNMEASURED):
+            may = asked.wish is Wish.MEASURED
+            await self._store.privacy.set_consent(link.account_id, StoredConsent(holder.address_key, may, may, f"{BY}, {holder.evidence}", now))
             return "saved"
         if asked.wish is Wish.RETURN:
             if holder.has_message:
