@@ -16,13 +16,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.peers import postfix
+from tests.peers.postgres import start_cluster
 
 from bench.cpu import tree_of
 
@@ -117,8 +118,19 @@ def run_opendkim(sink_port: int, *, tuned: bool, over_tcp: bool) -> Iterator[Pee
 
 
 @contextmanager
-def run_estafette(sink_port: int, *, with_dkim: bool) -> Iterator[Peer]:
-    """Estafette with SQLite and its defaults: tracking and status on, as many workers as there are cores."""
+def run_on_postgres(sink_port: int, *, with_dkim: bool) -> Iterator[Peer]:
+    """The same with a PostgreSQL of its own, whose CPU counts."""
+    cluster = start_cluster()
+    try:
+        with run_estafette(sink_port, with_dkim=with_dkim, database_url=cluster.dsn()) as peer:
+            yield replace(peer, roots=(*peer.roots, cluster.process.pid))
+    finally:
+        cluster.stop()
+
+
+@contextmanager
+def run_estafette(sink_port: int, *, with_dkim: bool, database_url: str = "") -> Iterator[Peer]:
+    """Estafette with SQLite (or the given database) and its defaults: tracking and status on, as many workers as there are cores."""
     program = Path(sys.executable).with_name("estafette")
     if not program.exists():
         raise CannotStart(f"there is no {program}")
@@ -128,9 +140,9 @@ def run_estafette(sink_port: int, *, with_dkim: bool) -> Iterator[Peer]:
         with process(asked, folder / "dns.log") as dns:
             dns_server = wait_for_line(dns, "ready", folder / "dns.log").split()[1]
             port = free_port()
-            configuration = folder / "estafette.toml"
+            configuration, url = folder / "estafette.toml", database_url or f"sqlite:///{folder}/estafette.db"
             configuration.write_text(
-                f'[server]\nhostname = "relay.bench-sender.test"\n[database]\nurl = "sqlite:///{folder}/estafette.db"\n'
+                f'[server]\nhostname = "relay.bench-sender.test"\n[database]\nurl = "{url}"\n'
                 f'[submission]\nlisten = ["127.0.0.1:{port}"]\n[http]\nlisten = "127.0.0.1:{free_port()}"\n'
                 f'[inbound]\nlisten = ["127.0.0.1:{free_port()}"]\n[delivery]\nport = {sink_port}\ndns = ["{dns_server}"]\n[log]\nlevel = "warning"\n'
             )
@@ -158,6 +170,7 @@ KINDS: Final = (
     Kind("Postfix + OpenDKIM, tuned, unix socket", (True,), "opendkim", lambda sink, _: run_opendkim(sink, tuned=True, over_tcp=False)),
     Kind("Postfix + OpenDKIM, tuned, TCP", (True,), "opendkim", lambda sink, _: run_opendkim(sink, tuned=True, over_tcp=True)),
     Kind("Estafette", (True, False), "estafette", lambda sink, with_dkim: run_estafette(sink, with_dkim=with_dkim)),
+    Kind("Estafette on PostgreSQL", (True, False), "estafette", lambda sink, with_dkim: run_on_postgres(sink, with_dkim=with_dkim)),
 )
 
 

@@ -19,7 +19,8 @@ from estafette.store.seam import StoreFault
 from estafette.store.unit import MakeUnit, Many, Statement
 
 T = TypeVar("T")
-ATTEMPTS = 4
+ATTEMPTS = 10
+"""Of a unit that loses to concurrent ones: as many as may want the same row at once, and a few."""
 COLUMNS = "unnest($1::"
 """In the text of a statement for many rows: it takes them all at once, as one array per column."""
 MIGRATION_LOCK = 0x65737461  # "esta": one process migrates at a time
@@ -60,7 +61,7 @@ class PostgresDriver:
     async def open(cls, url: str, now_us: int, connections: int = 8) -> "PostgresDriver":
         """Connect, migrate under an advisory lock, and return a driver."""
         try:
-            pool = await asyncpg.create_pool(**connection_options(url), min_size=1, max_size=connections, command_timeout=COMMAND_TIMEOUT_S)
+            pool = await asyncpg.create_pool(**connection_options(url), min_size=1, max_size=connections, command_timeout=COMMAND_TIMEOUT_S, reset=_nothing)
         except FAULTS as error:
             raise _fault(error) from error
         try:
@@ -155,6 +156,11 @@ class PostgresDriver:
                 await connection.executemany(sql, statement.rows)
             return None
         return [tuple(row) for row in await connection.fetch(sql, *statement.params)]
+
+
+async def _nothing(_connection: Any) -> None:
+    """Done with a connection that goes back to the pool: no unit leaves a setting, a lock or a cursor behind, so nothing has to be taken back (asyncpg's own
+    reset is one more round trip for each transaction)."""
 
 
 async def _within_a_second(connection: Any, statements: list[str]) -> bool:

@@ -16,12 +16,19 @@ SELECT id FROM campaign WHERE account_id = $1 AND name = $2
 -- Returns a row only for the first copy to this address in this campaign.
 INSERT INTO campaign_recipient (campaign_id, address_key, message_id) VALUES ($1, $2, $3)
 ON CONFLICT (campaign_id, address_key) DO NOTHING RETURNING message_id
--- name: submission_put
+-- name: submission_put (sqlite)
 INSERT INTO submission (id, account_id, door, reverse_path, author, subject, campaign_id, custom_id, options, smtputf8, size_bytes, accepted_at, due_at,
                         deadline_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
--- name: content_put
+-- name: submission_put (postgres)
+INSERT INTO submission (id, account_id, door, reverse_path, author, subject, campaign_id, custom_id, options, smtputf8, size_bytes, accepted_at, due_at,
+                        deadline_at)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::smallint[],
+                     $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[])
+-- name: content_put (sqlite)
 INSERT INTO content (submission_id, codec, data) VALUES ($1, $2, $3)
+-- name: content_put (postgres)
+INSERT INTO content (submission_id, codec, data) SELECT * FROM unnest($1::bigint[], $2::text[], $3::bytea[])
 -- name: message_put (sqlite)
 INSERT INTO message (id, submission_id, account_id, recipient, address_key, state, related_to, error, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
