@@ -131,8 +131,14 @@ def authority() -> trustme.CA:
 
 
 @lru_cache(maxsize=64)
+def certificate(identities: tuple[str, ...]) -> trustme.LeafCert:
+    """What a server that goes by these names shows."""
+    return authority().issue_cert(*identities)
+
+
+@lru_cache(maxsize=64)
 def server_context(identities: tuple[str, ...]) -> ssl.SSLContext:
     """TLS as a server that goes by these names."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority().issue_cert(*identities).configure_cert(context)
+    certificate(identities).configure_cert(context)
     return context

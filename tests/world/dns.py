@@ -65,8 +65,10 @@ class DnsServer:
         ttl_s: int = 60,
         address: str = "127.0.0.1",
         default: How = How.NXDOMAIN,
+        is_authentic: bool = False,
     ) -> None:
-        """`default` is what names without any record get: NXDOMAIN, SERVFAIL or REFUSED. Names are written without the final dot."""
+        """`default` is what names without any record get: NXDOMAIN, SERVFAIL or REFUSED. Names are written without the final dot. `is_authentic`: it says
+        that it has checked the signatures (AD)"""
         self.zone = {(name.lower(), kind): list(values) for (name, kind), values in (zone or {}).items()}
         self.behaviours: dict[str, Script] = {name.lower(): behaviour for name, behaviour in (behaviours or {}).items()}
         self.address = address
@@ -75,6 +77,7 @@ class DnsServer:
         self.over: Counter[str] = Counter()  # "udp" and "tcp" → questions
         self._ttl_s = ttl_s
         self._default = default
+        self._is_authentic = is_authentic
         self._turns: Counter[str] = Counter()
         self._udp: asyncio.DatagramTransport | None = None
         self._tcp: asyncio.Server | None = None
@@ -149,6 +152,8 @@ class DnsServer:
             response.flags |= dns.flags.TC
         else:
             self._fill(response, question.name, kind, alias_only=behaviour.how is How.ALIAS_ONLY)
+        if self._is_authentic:
+            response.flags |= dns.flags.AD
         if transport == "tcp":
             return response.to_wire(max_size=65_535)
         try:
