@@ -1,5 +1,7 @@
 """Subscribing on the web, over a real store: forms, limits, the mail that asks to confirm, and what strangers can and cannot do with all of it."""
 
+import email
+import email.policy
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -267,6 +269,21 @@ async def test_the_browser_goes_where_the_form_says_and_nowhere_else(site: Site)
     async with site.client() as web:
         policy = (await web.get(f"/f/{site.form.key}?redirect=https://evil.example")).headers["content-security-policy"]
     assert "form-action 'self' https://shop.example;" in policy and "evil" not in policy
+
+
+async def test_form_mail_and_pages_speak_the_language_of_the_form(site: Site) -> None:
+    await site.change(language="fr", title="Les nouvelles d’Acmé")
+    asked = await site.fill_in()
+    assert asked.headers["content-language"] == "fr" and "Consultez votre boîte" in asked.text
+    [one], [link] = await site.store.messages(site.account.id), await site.links()
+    raw = (await site.store.contents([one.submission_id]))[one.submission_id].raw
+    mail = email.message_from_bytes(raw, policy=email.policy.default)
+    assert mail["Subject"] == "Confirmez votre inscription : Les nouvelles d’Acmé"
+    async with site.client() as web:
+        page = await web.get(link, headers={"accept-language": "en"})
+        assert "Confirmer l’inscription" in page.text and "Les nouvelles d’Acmé" in page.text and 'lang="fr"' in page.text
+        await web.post(link, data={"action": "confirm"})
+    assert (await site.store.consents.choices(site.account.id, "jo@dest.example", site.clock.now_us())).language == "fr"
 
 
 async def test_a_form_that_is_off_gone_or_without_list_is_no_page(site: Site) -> None:

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from estafette.audience import ContactChange, ListAction, PropertyKind, Segment, Trace
+from estafette.audience import ContactChange, ListAction, OptIn, PropertyKind, Segment, Trace
+from estafette.clock import DAY_US
 from estafette.nouns import Newsletter
 from estafette.prepare.personal import Source
 from estafette.views import Role
@@ -87,6 +88,17 @@ async def test_who_may_not_change_contacts_only_looks(inside: Site, role: Role) 
         assert (await inside.post(inside.at(path), order="save", name="x", kind="str")).status_code == 403
     assert (await inside.client.get(inside.at("forms/new"))).status_code == 403
     assert await inside.store.contacts.properties(inside.account.id) == []
+
+
+async def test_a_list_tells_how_many_wait(inside: Site) -> None:
+    number, now = await new_list(inside), inside.clock.now_us()
+    assert "wait" not in text_of(await inside.get(inside.at(f"lists/{number}")))
+    for at in range(2):
+        wanted = OptIn(0, inside.account.id, number, 0, f"p{at}@x.test", f"p{at}@x.test", "", {}, "en", "", "", now, now + DAY_US)
+        await inside.store.consents.ask(wanted)
+    assert "2 requests wait to be confirmed" in text_of(await inside.get(inside.at(f"lists/{number}")))
+    inside.clock.advance(86_401)
+    assert "wait" not in text_of(await inside.get(inside.at(f"lists/{number}")))
 
 
 async def test_the_proofs_stand_on_the_contacts_page(inside: Site) -> None:

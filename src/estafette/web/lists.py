@@ -11,6 +11,8 @@ from estafette.web.desk import NOT_FOUND, Refused, Visit
 
 PAGE: Final = 50
 MAX_NAME: Final = 100
+WAITING: Final = 1000
+"""So many requests that wait to be confirmed are counted."""
 
 
 async def lists(visit: Visit) -> Response:
@@ -48,8 +50,10 @@ async def _one(visit: Visit, found: ContactList, status: int = 200, problem: str
         rows = await _with_address(visit, found, text)
     else:
         rows = await visit.store.contacts.subscribers(visit.account_id, list_id=found.id, after=after, limit=PAGE + 1, is_unsubscribed=wanted)
+    waiting = len(await visit.store.consents.waiting(visit.account_id, list_id=found.id, now=visit.now, limit=WAITING))
     more = visit.url(f"lists/{found.id}", after=rows[PAGE - 1].subscription.id, state=state) if len(rows) > PAGE else ""
-    return visit.page("list.html", status, one=found, rows=rows[:PAGE], more=more, state=state if wanted is not None else "", address=text, problem=problem)
+    return visit.page("list.html", status, one=found, rows=rows[:PAGE], more=more, state=state if wanted is not None else "", address=text, problem=problem,
+                      waiting=waiting, most_waiting=WAITING)  # fmt: skip
 
 
 async def _with_address(visit: Visit, found: ContactList, text: str) -> list[Subscriber]:
