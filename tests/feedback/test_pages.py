@@ -21,7 +21,7 @@ def test_every_page_is_whole_and_harmless(which: Page, language: str) -> None:
     assert style is not None and style.text() == STYLE
     assert tree.css("script, img, link, a[href], iframe") == [] and "alert(1)</script>" not in made
     assert len(tree.css("h1")) == 1 and tree.css("title")[0].text() == tree.css("h1")[0].text()
-    has_form = which in (Page.ASK, Page.DONE, Page.ALREADY, Page.UNDONE, Page.UNCLEAR)
+    has_form = which in (Page.ASK, Page.DONE, Page.LEFT_LIST, Page.ALREADY, Page.UNDONE, Page.UNCLEAR)
     assert [f.attributes.get("method") for f in tree.css("form")] == ["post"] * has_form
     assert all(f.attributes.get("action") is None for f in tree.css("form"))
     assert "{" not in tree.css("p")[0].text().replace("{author}", "")
@@ -62,6 +62,7 @@ MULTIPART = b'--b\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n
         ("multipart/form-data; boundary=c", MULTIPART, None),
         (FORM, b"action=unsubscribe", Order.UNSUBSCRIBE),
         (FORM, b"action=resubscribe", Order.RESUBSCRIBE),
+        (FORM, b"action=leave-list", Order.LEAVE_LIST),
         (FORM, b"action=unsubscribe&action=resubscribe", None),
         (FORM, b"action=drop", None),
         (FORM, b"", None),

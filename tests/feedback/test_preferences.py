@@ -129,6 +129,28 @@ async def test_a_person_pauses_leaves_all_and_comes_back(ground: Ground, web: ht
     assert said == [Act.PAUSED, Act.PAUSED, Act.RESUMED, Act.PAUSED, Act.UNSUBSCRIBED, Act.RESUMED]
 
 
+async def test_one_list_is_left_from_the_mails_own_page(ground: Ground, web: httpx2.AsyncClient) -> None:
+    """Offered to who is on several; mailings go on; undone by the same page; a scanner has pressed nothing."""
+    await ground.deliver(1)
+    a, b = await lists_of_jo(ground, "Alpha", "Beta")
+    path = f"/u/{link(list_id=a)}"
+    page = LexborHTMLParser((await web.get(path)).text)
+    assert [one.attributes["value"] for one in page.css("button")] == ["unsubscribe", "leave-list"] and "Alpha" in page.css("button")[1].text()
+    for _ in range(2):
+        left = await web.post(path, data={"action": "leave-list", "reason": "too_many"})
+        assert left.status_code == 200 and "Alpha" in left.text and "go on" in left.text
+    assert await state(ground) == ([True, False], False, None) and await gets_campaigns(ground)
+    [event] = await ground.events(1)
+    assert (event.kind.value, event.data["by"], event.data["list"], event.data["reason"]) == ("unsubscribed", "leave-list", a, "too_many")
+    page = LexborHTMLParser((await web.get(path)).text)
+    assert [one.attributes["value"] for one in page.css("button")] == ["unsubscribe"], "on one list only there is nothing to choose"
+    await web.post(path, data={"action": "resubscribe"})
+    assert await state(ground) == ([False, False], False, None) and (await ground.state(1))[1] == 0
+    assert (await web.post(f"/u/{link()}", data={"action": "leave-list"})).status_code == 400
+    assert (await web.post(f"/u/{link(list_id=b + 1)}", data={"action": "leave-list"})).status_code == 400
+    assert await state(ground) == ([False, False], False, None)
+
+
 async def test_measuring_ends_with_one_press_of_mail_already_sent_too(ground: Ground, web: httpx2.AsyncClient) -> None:
     """Withdrawing is one button, for contacts and others alike; openings of the mail that lies there are not kept from then on."""
     await ground.deliver(1)

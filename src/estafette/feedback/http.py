@@ -37,10 +37,10 @@ async def answer(send: Send, status: int, body: bytes, headers: Iterable[tuple[b
 
 
 async def answer_page(scope: Scope, send: Send, status: int, which: Page, language: str = "", author: str = "", recipient: str = "",
-                      extra: Iterable[tuple[bytes, bytes]] = (), preferences: str = "") -> None:  # fmt: skip
+                      extra: Iterable[tuple[bytes, bytes]] = (), preferences: str = "", list_name: str = "") -> None:  # fmt: skip
     """One of our pages, in the language of the link or of the browser."""
     chosen = language_of(language, header(scope, b"accept-language"))
-    await answer_html(send, status, page(which, chosen, author, recipient, preferences), chosen, extra)
+    await answer_html(send, status, page(which, chosen, author, recipient, preferences, list_name), chosen, extra)
 
 
 async def answer_html(send: Send, status: int, body: bytes, language: str, extra: Iterable[tuple[bytes, bytes]] = ()) -> None:

@@ -1,6 +1,6 @@
 """Reads what a POST to an unsubscribe address orders: one click (RFC 8058), a button of the page, or nothing. Pure.
 
-Only these three words act. A POST without them (a scanner that submits forms, a prefetch, an empty body) changes nothing. What a person says about why
+Only these words act. A POST without them (a scanner that submits forms, a prefetch, an empty body) changes nothing. What a person says about why
 is kept beside the order and decides nothing.
 """
 
@@ -27,6 +27,7 @@ class Order(StrEnum):
     ONE_CLICK = "one-click"  # the mail program's own button
     UNSUBSCRIBE = "unsubscribe"  # the button of our page
     RESUBSCRIBE = "resubscribe"  # undo
+    LEAVE_LIST = "leave-list"  # the list of the mail, and nothing else
 
 
 def read_order(content_type: str, body: bytes) -> Order | None:
@@ -39,7 +40,7 @@ def order_of(fields: Sequence[tuple[str, str]]) -> Order | None:
     if ONE_CLICK in fields:
         return Order.ONE_CLICK
     actions = [value for name, value in fields if name == ACTION]
-    return Order(actions[0]) if actions in ([Order.UNSUBSCRIBE], [Order.RESUBSCRIBE]) else None
+    return Order(actions[0]) if actions in ([Order.UNSUBSCRIBE], [Order.RESUBSCRIBE], [Order.LEAVE_LIST]) else None
 
 
 def reason_of(fields: Sequence[tuple[str, str]]) -> str:

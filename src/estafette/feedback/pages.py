@@ -53,6 +53,7 @@ class Page(StrEnum):
 
     ASK = "ask"  # subscribed: do you want to unsubscribe?
     DONE = "done"  # just unsubscribed
+    LEFT_LIST = "left list"  # just unsubscribed from one list, and from nothing else
     ALREADY = "already"  # unsubscribed before: do you want to undo it?
     UNDONE = "undone"  # just subscribed again
     UNKNOWN = "unknown"  # no such link
@@ -73,6 +74,8 @@ _WORDS: Final[dict[str, dict[Page, _Words]]] = {
     "en": {
         Page.ASK: _Words("Unsubscribe", "Mailings from {author} will no longer be sent to {recipient}.", "Unsubscribe", "unsubscribe"),
         Page.DONE: _Words("You are unsubscribed", "{recipient} will get no more mailings from {author}.", "Undo: keep me subscribed", "resubscribe"),
+        Page.LEFT_LIST: _Words("You are off this list", "{recipient} will no longer get: {list}. Other mailings from {author} go on.", "Undo: keep me on it",
+                               "resubscribe"),
         Page.ALREADY: _Words("You are unsubscribed", "{recipient} gets no mailings from {author}.", "Undo: subscribe me again", "resubscribe"),
         Page.UNDONE: _Words("You are subscribed again", "{recipient} will get the mailings from {author} as before.", "Unsubscribe", "unsubscribe"),
         Page.UNKNOWN: _Words("This link is not valid", "It may have been cut off, or it is too old. Please use the link in the mail itself."),
@@ -83,6 +86,8 @@ _WORDS: Final[dict[str, dict[Page, _Words]]] = {
     "fr": {
         Page.ASK: _Words("Se désabonner", "Les envois de {author} ne parviendront plus à {recipient}.", "Me désabonner", "unsubscribe"),
         Page.DONE: _Words("Vous êtes désabonné", "{recipient} ne recevra plus les envois de {author}.", "Annuler : je reste abonné", "resubscribe"),
+        Page.LEFT_LIST: _Words("Vous n’êtes plus sur cette liste", "{recipient} ne recevra plus : {list}. Les autres envois de {author} continuent.",
+                               "Annuler : j’y reste", "resubscribe"),
         Page.ALREADY: _Words("Vous êtes désabonné", "{recipient} ne reçoit pas les envois de {author}.", "Annuler : me réabonner", "resubscribe"),
         Page.UNDONE: _Words("Vous êtes de nouveau abonné", "{recipient} recevra les envois de {author} comme avant.", "Me désabonner", "unsubscribe"),
         Page.UNKNOWN: _Words("Ce lien n’est pas valable", "Il a peut-être été coupé, ou il est trop ancien. Utilisez le lien qui se trouve dans l’e-mail."),
@@ -100,21 +105,25 @@ _REASONS: Final = {
     "fr": ("Trop d’e-mails", "Plus d’intérêt", "Je ne les ai jamais demandés", "Illisibles ou mal affichés", "Une autre raison"),
 }
 _CHOOSE: Final = {"en": "Choose what to receive instead", "fr": "Choisir plutôt ce que je reçois"}
+_ONLY: Final = {"en": "Leave only: ", "fr": "Quitter seulement : "}
 _NOBODY: Final = {"en": "this sender", "fr": "cet expéditeur"}
 
 
-def page(which: Page, language: str, author: str = "", recipient: str = "", preferences: str = "") -> bytes:
+def page(which: Page, language: str, author: str = "", recipient: str = "", preferences: str = "", list_name: str = "") -> bytes:
     """A whole page. `recipient` is shown masked: whoever holds the link may not be the one it was sent to. `preferences`: the path of the page of
-    preferences, where there is one."""
+    preferences, where there is one. `list_name`: the list of the mail, where it is not the only one that the recipient is on."""
     language = language if language in LANGUAGES else "en"
     words = _WORDS[language][which]
     named = f"<strong>{escape(author)}</strong>" if author else _NOBODY[language]
-    text = escape(words.text).format(author=named, recipient=f"<strong>{escape(masked(recipient))}</strong>")
+    text = escape(words.text).format(author=named, recipient=f"<strong>{escape(masked(recipient))}</strong>",
+                                     list=f"<strong>{escape(list_name)}</strong>")  # fmt: skip
     button = ""
     if words.button:
         quiet = ' class="quiet"' if words.action == "resubscribe" else ""
         why = reasons(language) if which is Page.ASK else ""
-        button = f'<form method="post"><button{quiet} name="action" value="{words.action}">{escape(words.button)}</button>{why}</form>'
+        only = escape(_ONLY[language] + list_name)
+        one = f' <button class="quiet" name="action" value="leave-list">{only}</button>' if which is Page.ASK and list_name else ""
+        button = f'<form method="post"><button{quiet} name="action" value="{words.action}">{escape(words.button)}</button>{one}{why}</form>'
     more = f'<p class="more"><a href="{escape(preferences)}">{_CHOOSE[language]}</a></p>' if preferences and words.button else ""
     return document(language, words.title, f'<p role="status">{text}</p>{button}{more}')
 
