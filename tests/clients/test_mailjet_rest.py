@@ -98,7 +98,8 @@ def test_a_newsletter_from_contacts_to_statistics(ground: Ground) -> None:
     assert b"Dear you" in tried.content and b"[Test] Hello you" in tried.content
     assert made(rest.campaigndraft_send.create(id=draft["ID"]))["Status"] == "programmed"
     a, b = ground.mails_to(*people)
-    assert b"Dear a" in a.content and b"Dear b" in b.content and b"List-Unsubscribe:" in a.content
+    said = [mail.content.replace(b"=\r\n", b"") for mail in (a, b)]  # values stand on lines of their own, between soft line breaks
+    assert b"Dear a" in said[0] and b"Dear b" in said[1] and b"List-Unsubscribe:" in a.content
     deadline = time.monotonic() + 60
     while rest.campaigndraft_status.get(id=draft["ID"]).json()["Data"][0]["Status"] != "sent":
         assert time.monotonic() < deadline
