@@ -519,3 +519,13 @@ async def test_a_purge_ends_what_waits_and_nothing_else(store: Database, account
     assert [e.reply for e in await store.timeline(next(iter(states)))][-1] == "purged: wrong link"
     sums = await store.audit()
     assert sums.accepted == sums.final + sums.queued
+
+
+async def test_many_blocks_at_once_stop_who_is_not_stopped_for_good(store: Database, account: Account) -> None:
+    await store.add_block(account.id, "known@b.test", BlockCause.MANUAL, NOW, None)
+    await store.add_block(account.id, "resting@b.test", BlockCause.SOFT_BOUNCE, NOW, NOW + DAY_US)
+    keys = ["known@b.test", "resting@b.test", "new@b.test", "new@b.test"]
+    assert await store.add_blocks(account.id, keys, BlockCause.IMPORT, NOW, "a list") == 2
+    assert await store.add_blocks(account.id, keys, BlockCause.IMPORT, NOW, "a list") == 0
+    assert await store.add_blocks(account.id, [], BlockCause.IMPORT, NOW, "a list") == 0
+    assert {b.address_key for b in await store.blocks(account.id, NOW + 2 * DAY_US)} == {"known@b.test", "resting@b.test", "new@b.test"}

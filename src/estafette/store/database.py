@@ -183,6 +183,9 @@ class Database:
                         message_id: int | None = None, reply: str = "") -> Block:  # fmt: skip
         return await self.driver.write(lambda: people.add_block(account_id, address_key, cause, now, until, scope, message_id, reply))
 
+    async def add_blocks(self, account_id: int, address_keys: Sequence[str], cause: BlockCause, now: int, reply: str) -> int:
+        return await self.driver.write(lambda: people.add_blocks(account_id, address_keys, cause, now, reply))
+
     async def lift_blocks(self, account_id: int, address_key: str, now: int, reason: str) -> int:
         return await self.driver.write(lambda: people.lift_blocks(account_id, address_key, now, reason))
 

@@ -1,5 +1,6 @@
 """Units: what came back, and what people ask and order."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +18,14 @@ def block_of_row(row: Row) -> Block:
 def add_block(account_id: int, address_key: str, cause: BlockCause, now: int, until: int | None, scope: str, message_id: int | None, reply: str) -> Unit[Block]:
     yield Many("block_put", [(account_id, address_key, scope, cause.value, now, until, message_id, reply)])
     return block_of_row((yield Rows("block_get", (account_id, address_key)))[0])
+
+
+def add_blocks(account_id: int, address_keys: Sequence[str], cause: BlockCause, now: int, reply: str) -> Unit[int]:
+    known = {key for (key,) in (yield Rows("blocks_for_good", (list(address_keys), account_id)))}
+    fresh = [key for key in dict.fromkeys(address_keys) if key not in known]
+    if fresh:
+        yield Many("block_put", [(account_id, key, "", cause.value, now, None, None, reply) for key in fresh])
+    return len(fresh)
 
 
 def lift_blocks(account_id: int, address_key: str, now: int, reason: str) -> Unit[int]:

@@ -280,6 +280,9 @@ class Store(Protocol):
     async def add_block(self, account_id: int, address_key: str, cause: BlockCause, now: int, until: int | None, scope: str = "",
                         message_id: int | None = None, reply: str = "") -> Block: ...
 
+    async def add_blocks(self, account_id: int, address_keys: Sequence[str], cause: BlockCause, now: int, reply: str) -> int:
+        """Block many addresses until a person lifts it; how many were not blocked for good already."""
+
     async def lift_blocks(self, account_id: int, address_key: str, now: int, reason: str) -> int: ...
 
     async def blocks(self, account_id: int | None, now: int, address_key: str | None = None, after: int = 0, limit: int = 1000) -> list[Block]: ...

@@ -1,5 +1,7 @@
 """S12, the block list: who is not attempted, why, with which evidence, until when; lifted with a reason that is kept."""
 
+import asyncio
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.responses import Response
@@ -7,12 +9,23 @@ from starlette.responses import Response
 from estafette.clock import DAY_US
 from estafette.mail.address import AddressError, parse
 from estafette.model import BlockCause
+from estafette.web.block_file import MAX_OCTETS, BlockFile, read_block_file
 from estafette.web.desk import Refused, Visit
 from estafette.web.explaining import BLOCK_CAUSES
 
 PAGE: Final = 50
 WEEKS: Final = 13
 WEEK_US: Final = 7 * DAY_US
+BATCH: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a file."""
+
+    added: int
+    known: int
+    file: BlockFile
 
 
 async def blocks(visit: Visit) -> Response:
@@ -20,7 +33,7 @@ async def blocks(visit: Visit) -> Response:
     return await _page(visit)
 
 
-async def _page(visit: Visit, status: int = 200, problem: str = "") -> Response:
+async def _page(visit: Visit, status: int = 200, problem: str = "", taken: "Taken | None" = None) -> Response:
     cause = visit.query("cause") if visit.query("cause") in BLOCK_CAUSES else ""
     text, before = visit.query("text", 200), visit.query("before")
     number = int(before) if before.isascii() and before.isdigit() and len(before) <= 16 else 0
@@ -29,8 +42,23 @@ async def _page(visit: Visit, status: int = 200, problem: str = "") -> Response:
     weeks = [(visit.now + week * WEEK_US, ends.get(week, 0)) for week in range(WEEKS)]
     return visit.page(
         "blocks.html", status, rows=rows[:PAGE], causes=BLOCK_CAUSES, cause=cause, text=text, weeks=weeks, most=max(1, *(count for _, count in weeks)),
-        older=visit.url("blocks", cause=cause, text=text, before=rows[PAGE - 1].id) if len(rows) > PAGE else "", problem=problem,
+        older=visit.url("blocks", cause=cause, text=text, before=rows[PAGE - 1].id) if len(rows) > PAGE else "", problem=problem, taken=taken,
     )  # fmt: skip
+
+
+async def take_in(visit: Visit) -> Response:
+    """A file of addresses, blocked until a person lifts it. Lines that hold none are told; the others count."""
+    reason = visit.given("reason", 300)
+    if visit.file is None:
+        return await _page(visit, 422, "file")
+    if not reason:
+        return await _page(visit, 422, "reason")
+    found = await asyncio.to_thread(lambda file: read_block_file(file.read(MAX_OCTETS)), visit.file)
+    added = 0
+    for start in range(0, len(found.keys), BATCH):
+        added += await visit.store.add_blocks(visit.account_id, found.keys[start : start + BATCH], BlockCause.IMPORT, visit.now, reason)
+    await visit.note("block.import", str(added), reason)
+    return await _page(visit, 200 if found.keys else 422, taken=Taken(added, len(found.keys) - added, found))
 
 
 async def change(visit: Visit) -> Response:

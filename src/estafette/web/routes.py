@@ -29,6 +29,7 @@ from estafette.web import (
     signing_in,
     statistics,
 )
+from estafette.web.block_file import MAX_OCTETS
 from estafette.web.desk import HEADERS, MAX_FORM_BYTES, NOT_FOUND, Endpoint, Refused, Visit, WebDesk, served
 from estafette.web.permissions import May
 from estafette.web.rendering import ROOT, assets_by_hashed_name
@@ -66,6 +67,7 @@ OF_ACCOUNT: Final[tuple[tuple[str, str, Endpoint, May], ...]] = (
     ("POST", "/messages/{id:int}/block", message.block, May.BLOCK),
     ("GET", "/blocks", blocks.blocks, May.READ),
     ("POST", "/blocks", blocks.change, May.BLOCK),
+    ("POST", "/blocks/import", blocks.take_in, May.BLOCK),
     ("GET", "/queue", sending_queue.queue, May.READ),
     ("POST", "/queue", sending_queue.retry, May.RETRY),
     ("POST", "/queue/resume", sending_queue.resume, May.RESUME),
@@ -121,7 +123,7 @@ OF_ACCOUNT: Final[tuple[tuple[str, str, Endpoint, May], ...]] = (
     ("GET", "/settings/{tab}", settings.part, May.READ),
 )
 """Addresses below an account, and what a role must allow."""
-MOST: Final = {"/imports": importing.MAX_FILE_BYTES, "/newsletters/{id:int}/write": newsletters.MAX_FORM_BYTES}
+MOST: Final = {"/imports": importing.MAX_FILE_BYTES, "/blocks/import": 2 * MAX_OCTETS, "/newsletters/{id:int}/write": newsletters.MAX_FORM_BYTES}
 """Forms that bring files, and how large they may be."""
 
 

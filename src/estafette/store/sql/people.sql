@@ -90,3 +90,7 @@ SELECT count(*) FROM message WHERE state IN ('delivered', 'soft_bounced', 'hard_
   AND (CAST($1 AS BIGINT) IS NULL OR account_id = $1)
 -- name: audit_queued
 SELECT count(*) FROM queue WHERE (CAST($1 AS BIGINT) IS NULL OR account_id = $1)
+-- name: blocks_for_good
+-- Those of some addresses that are blocked until a person lifts it.
+SELECT DISTINCT address_key FROM block
+WHERE address_key IN {texts:$1} AND account_id = $2 AND lifted_at IS NULL AND scope = '' AND until IS NULL
