@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from estafette.audience import Act, FormDefinition, SignUpForm
+from estafette.audience import Act, FormDefinition, PropertyKind, SignUpForm
 from estafette.clock import SystemClock
 from estafette.demo.certificate import self_signed
 from estafette.demo.internet import Internet
@@ -68,7 +68,7 @@ async def scan(web: httpx2.AsyncClient, mails: list[EmailMessage]) -> int:
 
 async def send(store: Database, account_id: int, list_id: int, title: str) -> Newsletter:
     desk, clock = NewsletterDesk(store, SystemClock()), SystemClock()
-    source = Source(author=f"news@{DOMAIN}", subject=title, html='<p>News. <a href="[[PREFERENCES_LINK_EN]]">Choose</a></p>', locale="en")
+    source = Source(author=f"news@{DOMAIN}", subject=title, html='<p>News for {{data:town}}. <a href="[[PREFERENCES_LINK_EN]]">Choose</a></p>', locale="en")
     draft = await store.newsletters.create(Newsletter(0, account_id, title, letter=msgspec.json.encode(source).decode(), list_id=list_id), clock.now_us())
     await desk.send(draft, clock.now_us())
     return await finished(store, account_id, draft.id)
@@ -89,6 +89,8 @@ async def test_from_the_form_to_the_last_mail(tmp_path: Path) -> None:
                 made = await store.contacts.create_list(account.id, "News", "abc", clock.now_us())
                 assert made is not None
                 definition = FormDefinition("en", f"news@{DOMAIN}", "Shop", "The news of the shop", words="I want the news.")
+                town = await store.contacts.add_property(account.id, "town", PropertyKind.STR, clock.now_us())
+                assert town is not None and await store.contacts.set_fallback(account.id, town.id, "everywhere")
                 form = await store.sign_ups.create(SignUpForm(0, account.id, "formkey", "Footer", made.id, definition), clock.now_us())
                 assert form is not None
                 async with httpx2.AsyncClient(base_url=platform.http_url, timeout=10) as web:
@@ -116,6 +118,7 @@ async def _journey(store: Database, web: httpx2.AsyncClient, boxes: Boxes, accou
     await send(store, account_id, list_id, "First")
     assert [len(boxes.of(address)) for address in (JO, ANNA)] == [2, 2]
     letters = [boxes.of(address)[1] for address in (JO, ANNA)]
+    assert all("News for everywhere." in text_of(letter) for letter in letters), "what is said for who has no value"
     assert await scan(web, letters) >= 6
     places = await store.contacts.subscribers(account_id, list_id=list_id)
     assert [place.subscription.is_unsubscribed for place in places] == [False, False], "whoever only looks unsubscribes nobody"

@@ -19,6 +19,7 @@ from estafette.audience import Act, ContactChange, FormDefinition, ListAction, P
 from estafette.clock import ManualClock
 from estafette.mail.token import Keyring
 from estafette.model import Account, BlockCause, Options
+from estafette.prepare.personal import named_values
 from estafette.signup import limits
 from estafette.signup.desk import SignUpDesk
 from estafette.signup.endpoints import SignUpPages
@@ -284,6 +285,25 @@ async def test_form_mail_and_pages_speak_the_language_of_the_form(site: Site) ->
         assert "Confirmer l’inscription" in page.text and "Les nouvelles d’Acmé" in page.text and 'lang="fr"' in page.text
         await web.post(link, data={"action": "confirm"})
     assert (await site.store.consents.choices(site.account.id, "jo@dest.example", site.clock.now_us())).language == "fr"
+
+
+async def test_a_default_is_said_for_who_has_no_value(site: Site) -> None:
+    """In what newsletters and the Send API know of contacts; the own value comes first, and a default of a dropped property is gone."""
+    born = await site.store.contacts.add_property(site.account.id, "born", PropertyKind.DATETIME, 0)
+    city = await site.store.contacts.add_property(site.account.id, "city", PropertyKind.STR, 0)
+    assert born is not None and city is not None
+    await site.store.contacts.set_fallback(site.account.id, city.id, "Paris")
+    await site.store.contacts.set_fallback(site.account.id, born.id, 0)
+    people = [ContactChange("a@x.test", "a@x.test", properties={city.id: "Nantes"}), ContactChange("b@x.test", "b@x.test")]
+    await site.store.contacts.apply(site.account.id, people, {}, Trace("api"), 1)
+    known = await site.store.contacts.properties(site.account.id)
+    assert [named_values(known, {city.id: "Nantes"}), named_values(known, {})] == [{"born": 0, "city": "Nantes"}, {"born": 0, "city": "Paris"}]
+    door = SubmitDoor(site.store, site.clock, IdMaker(0), 1, "mx.acme.test", 3 * 86_400, None)
+    found = await door.contacts(site.account.id, ["a@x.test", "b@x.test"])
+    assert [found[key].data for key in ("a@x.test", "b@x.test")] == [{"born": "1970-01-01T00:00:00.000Z", "city": "Nantes"},
+                                                                           {"born": "1970-01-01T00:00:00.000Z", "city": "Paris"}]  # fmt: skip
+    assert await site.store.contacts.drop_property(site.account.id, city.id, 2)
+    assert (await door.contacts(site.account.id, ["b@x.test"]))["b@x.test"].data == {"born": "1970-01-01T00:00:00.000Z"}
 
 
 async def test_a_form_that_is_off_gone_or_without_list_is_no_page(site: Site) -> None:
