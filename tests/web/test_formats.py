@@ -3,7 +3,9 @@
 import pytest
 
 from estafette.clock import DAY_US, SECOND_US
+from estafette.stats.api_rates import Definitions, rates_by
 from estafette.stats.rates import Figures
+from estafette.web.definitions import rates_table
 from estafette.web.formats import Formats
 from estafette.web.tiles import nested, partition, tiles
 
@@ -74,3 +76,13 @@ def test_numbers_sizes_and_times() -> None:
     at = 1_795_783_553 * SECOND_US
     assert (EN.when(at), FR.when(at), EN.iso(at)) == ("27 Nov 2026, 12:45:53", "27 nov. 2026, 12:45:53", "2026-11-27T12:45:53.000Z")
     assert (EN.short(at, at), EN.short(at, at + DAY_US)) == ("12:45:53", "27 Nov 12:45")
+
+
+def test_both_families_of_rates_are_the_functions_of_the_same_name() -> None:
+    f = Figures(10, 40, 5, 25, 15, 30, 875, 300, 90, 9, 2)
+    table = {rate.key: rate for rate in rates_table(f, Definitions.API, EN)}
+    assert {key: round(rate.part / rate.base, 6) for key, rate in table.items()} == rates_by(Definitions.API, f)
+    table = {rate.key: rate for rate in rates_table(f, Definitions.STATUS_PAGE, EN)}
+    theirs = rates_by(Definitions.STATUS_PAGE, f)
+    assert {key for key in theirs if key in table} >= {"delivered", "opened", "clicked", "unsubscribed", "spam", "blocked"}
+    assert all(round(rate.part / rate.base, 6) == theirs[key] for key, rate in table.items() if key in theirs)

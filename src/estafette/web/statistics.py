@@ -7,6 +7,8 @@ from starlette.responses import Response
 from estafette.clock import DAY_US
 from estafette.facts import Reach, Timing
 from estafette.model import Door
+from estafette.stats.api_rates import Definitions
+from estafette.web.definitions import rates_table
 from estafette.web.desk import Visit
 from estafette.web.figures import FiguresDesk, measured
 from estafette.web.report import Period, read_period, time_chart, week_grid
@@ -22,6 +24,7 @@ async def statistics(visit: Visit) -> Response:
     period = read_period(visit.request.query_params, visit.now, "30d")
     door = visit.query("source") if visit.query("source") in list(Door) else None
     timing = Timing.EVENT if visit.query("by") == "event" else Timing.MESSAGE
+    definitions = Definitions.API if visit.query("definitions") == Definitions.API.value else Definitions.STATUS_PAGE
     desk = FiguresDesk(visit.store, visit.account_id, tracking.opens, door)
     (total, persons), before = await desk.totals(period), await desk.total(period.before)
     series = await desk.series(period, timing)
@@ -40,6 +43,7 @@ async def statistics(visit: Visit) -> Response:
         tiles=tiles(total, before if before.sent else None, series, formats, has_opens=tracking.opens, has_clicks=tracking.clicks),
         pieces=partition(total, formats), bars=nested(total, formats), chart=time_chart(period, series, formats), providers=await desk.providers(period),
         senders=(await desk.senders(period))[:50], grid=grid, most=max(1, *(max(row) for row in grid)), programs=programs, countries=countries,
-        call=call, kept={"period": period.key, "from": visit.query("from"), "to": visit.query("to")},
+        call=call, definitions=definitions.value, rates=rates_table(total, definitions, formats),
+        kept={"period": period.key, "from": visit.query("from"), "to": visit.query("to")},
         link=lambda key: visit.url("activity", status=key, source=door, period=period.key),
     )  # fmt: skip
