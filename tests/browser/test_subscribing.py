@@ -108,6 +108,7 @@ def test_somebody_subscribes_confirms_and_chooses(browser: Browser, town: Town) 
         found += flaws(page)
         page.context.close()
     desk.goto("/app/1/forms")
+    expect(desk.locator("main")).to_contain_text("Footer of the site")  # the demo brings one
     expect(desk.locator("main")).to_contain_text("Site fr")
     desk.locator("main").get_by_role("link", name="Site fr").click()
     expect(desk.locator("main")).to_contain_text("Confirmed1")

@@ -17,20 +17,23 @@ from estafette.app import demo_traffic
 from estafette.app.demo_traffic import Order
 from estafette.app.sockets import Listener
 from estafette.app.supervisor import serve
-from estafette.clock import SystemClock
+from estafette.clock import Clock, SystemClock
 from estafette.config import Config
 from estafette.demo.certificate import self_signed
 from estafette.demo.internet import Internet
 from estafette.quantities import Endpoint
 from estafette.settings import ConfigError
+from estafette.signup.book import FormBook
 from estafette.status.blocking import StatusPolicy
 from estafette.store.opening import open_store
+from estafette.store.seam import Store
 from estafette.vault import new_dkim_key, open_vault
 from estafette.web.first_admin import NAME as ADMIN
 from estafette.web.first_admin import make_first_admin
 
 ACCOUNT: Final = "demo"
 DOMAIN: Final = "demo.example"
+LIST: Final = "Subscribers of the site"
 RETRIES_S: Final = (5.0, 10.0, 20.0, 30.0)
 GIVE_UP_S: Final = 120.0
 
@@ -164,10 +167,20 @@ async def _first_account(config: Config) -> Kept:
         if kept is None or await store.credential(kept.key) is None:
             kept = Kept(clock.token_bytes(16).hex(), clock.token_bytes(16).hex(), 1, await make_first_admin(store, clock))
             await store.add_key(account.id, kept.key, hashlib.sha256(kept.secret.encode()).digest(), clock.now_us())
+            await _first_form(store, clock, account.id)
         _keep(file, json.dumps(dataclasses.asdict(kept) | {"issue": kept.issue + 2}))
         return kept
     finally:
         await store.close()
+
+
+async def _first_form(store: Store, clock: Clock, account_id: int) -> None:
+    """A list and a form that leads to it, to be looked at and tried."""
+    made = await store.contacts.create_list(account_id, LIST, clock.token_bytes(5).hex(), clock.now_us())
+    if made is not None:
+        definition = {"language": "en", "author": f"news@{DOMAIN}", "author_name": "Demo", "title": "News of the demo", "asks_name": True,
+                      "words": "I want the news of the demo by mail, and can leave at any time."}  # fmt: skip
+        await FormBook(store, clock).create(account_id, "Footer of the site", made.id, definition)
 
 
 def _read(file: Path) -> Kept | None:
