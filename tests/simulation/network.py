@@ -29,6 +29,14 @@ class Faults:
     silence: float = 0.0  # share of connections over which at some point nothing comes any more
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Stands where a bound socket would."""
+
+    host: str
+    port: int
+
+
 class TlsMarker:
     """Stands where an `ssl.SSLObject` would."""
 

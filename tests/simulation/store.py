@@ -11,6 +11,7 @@ import random
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 from estafette.store import migrate, queries
@@ -64,12 +65,9 @@ class Disk:
     def __post_init__(self) -> None:
         self.chance = random.Random(f"{self.loop.seed}/disk")
         self.connection = _connect()
-        self.connection.execute(migrate.CREATE_RECORD)
-        for step in migrate.load("sqlite"):
-            for statement in step.statements:
-                self.connection.execute(statement)
-            self.connection.execute("INSERT INTO migration VALUES (?, ?, ?, ?)", (step.number, step.name, step.sha256, START_US))
-        self._base = self.connection.serialize()
+        self._base = _empty()
+        self.connection.deserialize(self._base)
+        self.connection.execute("PRAGMA foreign_keys=ON")
         self.connection.execute(GUARD)
 
     def run(self, make_unit: MakeUnit[T], *, is_write: bool, is_synced: bool) -> T:
@@ -184,7 +182,7 @@ class SimulatedDriver:
 
     async def _wait(self) -> None:
         disk = self._disk
-        await asyncio.sleep(disk.chance.uniform(0.1, 1.0) * disk.faults.latency_s)
+        await disk.loop.nap(disk.chance.uniform(0.1, 1.0) * disk.faults.latency_s)
         if disk.is_gone:
             await asyncio.sleep(disk.chance.choice((0.0, 0.0, 1.0)))
             raise Unavailable("simulated: the database does not answer")
@@ -193,7 +191,22 @@ class SimulatedDriver:
 
     async def _answer(self) -> None:
         """Committed, and the caller does not know yet."""
-        await asyncio.sleep(self._disk.chance.uniform(0.1, 1.0) * self._disk.faults.latency_s)
+        await self._disk.loop.nap(self._disk.chance.uniform(0.1, 1.0) * self._disk.faults.latency_s)
+
+
+@cache
+def _empty() -> bytes:
+    """A new database, migrated."""
+    connection = _connect()
+    connection.execute(migrate.CREATE_RECORD)
+    for step in migrate.load("sqlite"):
+        for statement in step.statements:
+            connection.execute(statement)
+        connection.execute("INSERT INTO migration VALUES (?, ?, ?, ?)", (step.number, step.name, step.sha256, START_US))
+    try:
+        return connection.serialize()
+    finally:
+        connection.close()
 
 
 def _connect() -> sqlite3.Connection:

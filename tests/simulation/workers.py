@@ -1,44 +1,31 @@
-"""The platform under simulation: what `app/worker.py` composes, on simulated parts, and a supervisor that starts workers again.
-
-The composition repeats `app.worker._work` line by line, because that one opens real sockets, threads and a key file.
-"""
+"""The platform under simulation: lives of `app/life.py`, as real workers live them, made of simulated parts, and a supervisor that starts workers again."""
 
 import asyncio
-import contextlib
+import hashlib
 import random
-from collections.abc import Sequence
+import ssl
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from estafette.accept.credentials import Doorkeeper
-from estafette.accept.ids import IdMaker
-from estafette.accept.limits import Budget
-from estafette.accept.reception import Reception
-from estafette.accept.smtp import SubmissionProtocol
-from estafette.accept.submit import SubmitDoor
-from estafette.clock import SECOND_US
-from estafette.deliver.attempt import Sending
-from estafette.deliver.connection import Policy
-from estafette.deliver.contents import Contents
+from estafette.app.life import Post, live
+from estafette.app.parts import Parts
+from estafette.app.sockets import Listener
+from estafette.config import Config, Delivery, Inbound, Limits, Server, SubmissionDoor
+from estafette.config import Database as DatabaseSettings
 from estafette.deliver.dns import Resolver
-from estafette.deliver.engine import Engine, LeaseLost, Limits
 from estafette.deliver.flights import HEADER_BYTES, SLOT_BYTES, FlightLog, read_flights
-from estafette.deliver.router import Router
-from estafette.deliver.signing import KeyCabinet, Workshop
-from estafette.feedback.inbound import Inbound
-from estafette.feedback.recipients import directory
-from estafette.mail.smtp.server import ServerOptions
-from estafette.mail.token import Keyring
 from estafette.model import DkimKey, Flight
-from estafette.queue.retry import RetryPlan
+from estafette.quantities import Endpoint
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database
-from estafette.store.seam import StoreFault, Worker
+from estafette.store.seam import StoreFault
 from estafette.vault import Vault, dkim_label
 from tests.simulation.loop import Process, SimulatedClock, SimulatedLoop
-from tests.simulation.network import RELAY, Network
+from tests.simulation.network import RELAY, Network, Place
 from tests.simulation.store import Disk, SimulatedDriver
 
 HOSTNAME = "relay.test"
@@ -47,7 +34,7 @@ SMTP_PORT = 2525
 MX_PORT = 2600
 INBOUND_PORT = 2526
 FBL = "fbl@relay.test"
-SLOTS = 64
+AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never asked: no connection here has more of TLS than its mark
 SIGNING_KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32).private_bytes(
     serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
 )
@@ -71,6 +58,22 @@ class Plan:
     bodies_bytes: int = 16_000_000
     drain_s: float = 30.0
     tells_of_the_dead: bool = True  # the supervisor gives a successor the incarnations of its predecessors
+    follows: bool = False  # counters, newsletters, the guard, webhooks and retention are at work too
+
+    def config(self) -> Config:
+        """The same as an operator would write it."""
+        return Config(
+            Server(HOSTNAME, self.workers, ("accept", "deliver"), self.lease_s, self.drain_s),
+            DatabaseSettings("sqlite:////nowhere/estafette.db"),
+            SubmissionDoor(allow_plain_auth="always"),
+            inbound=Inbound(domain="bounces.relay.test", fbl_addresses=(FBL,)),
+            delivery=Delivery(
+                port=MX_PORT, ipv6=False, retry_s=self.retry_s, give_up_after_s=self.give_up_s, connections=self.connections,
+                max_connections=self.max_connections, messages_per_connection=self.messages_per_connection, mta_sts=False,
+                connect_timeout_s=self.connect_s, command_timeout_s=self.command_s, data_timeout_s=self.data_s, idle_timeout_s=self.idle_s,
+            ),
+            limits=Limits(bodies_bytes=self.bodies_bytes),
+        )  # fmt: skip
 
 
 class Logs:
@@ -89,6 +92,9 @@ class Logs:
     def forget(self, worker_id: int) -> None:
         self._buffers.pop(worker_id, None)
 
+    def sweep(self, registered: Collection[int]) -> None:
+        """The supervisor forgets them."""
+
     def power_cut(self) -> None:
         self._buffers.clear()
 
@@ -99,8 +105,8 @@ class Body:
 
     index: int
     process: Process
-    worker: Worker | None = None
-    engine: Engine | None = None
+    worker_id: int = 0
+    hear: Callable[[], None] | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     code: int = -9
@@ -115,6 +121,7 @@ class Supervisor:
         self.disk = disk
         self.resolver = resolver
         self.plan = plan
+        self.config = plan.config()
         self.shift_s = shift_s
         self.chance = random.Random(f"{loop.seed}/supervisor")
         self.bodies: dict[int, Body] = {}
@@ -165,9 +172,9 @@ class Supervisor:
             body = self.bodies[index] = Body(index, process)
             process.start(self._live(body, tuple(dead) if self.plan.tells_of_the_dead else ()))
             await body.ended.wait()
-            if body.code != 0 and body.worker is not None:
-                dead.append(body.worker.id)
-            elif body.worker is not None:
+            if body.code != 0 and body.worker_id:
+                dead.append(body.worker_id)
+            elif body.worker_id:
                 dead = []
             del self.bodies[index]
             if not self.is_off:
@@ -186,65 +193,57 @@ class Supervisor:
         body.ended.set()
 
     async def _work(self, body: Body, dead: tuple[int, ...]) -> int:
-        """`app.worker._work`."""
-        plan, process = self.plan, body.process
-        clock = SimulatedClock(process, self.shift_s)
-        store = Database(SimulatedDriver(self.disk, process), StatusPolicy())
-        for gone in dead:
-            await store.retire(gone, clock.now_us(), self.logs.of(gone))
-            self.logs.forget(gone)
-        now = clock.now_us()
-        me = await store.join(process.name, now, now + int(plan.lease_s * SECOND_US))
-        body.worker = me
-        self.of_worker[me.id] = process
-        router = Router(self.resolver, clock, port=MX_PORT, ipv6=False)
-        keyring = Keyring(1, {1: await store.secret("tokens", clock.token_bytes(32))})
-        workshop = Workshop(KeyCabinet(store, Vault(MASTER_KEY, clock), clock), clock, None, keyring, "bounces.relay.test")
-        policy = Policy(HOSTNAME, plan.connect_s, plan.command_s, plan.data_s)
-        sending = Sending(policy, MX_PORT, RetryPlan(plan.retry_s), ("",), plan.messages_per_connection, plan.idle_s)
-        limits = Limits(plan.lease_s, plan.connections, plan.max_connections)
-        engine = Engine(store, clock, me.id, router, Contents(store, plan.bodies_bytes // 2), workshop, sending, limits, self.logs,
-                        self.logs.open(me.id, SLOTS), lambda: self._ring(body))  # fmt: skip
-        ids = IdMaker(me.slot, await store.newest_id())
-        keeper = Doorkeeper(store, clock)
-        door = SubmitDoor(store, clock, ids, me.id, HOSTNAME, plan.give_up_s, engine)
-        reception = Reception(ServerOptions(HOSTNAME, plain_auth=True), clock, door, keeper, Budget(plan.bodies_bytes // 2))
-        server = await self.loop.create_server(lambda: SubmissionProtocol(reception), RELAY, SMTP_PORT)
-        ours = directory("bounces.relay.test", HOSTNAME, [FBL])
-        from_world = ServerOptions(HOSTNAME, offers_auth=False, requires_auth=False, has_postmaster=True, bare_newlines="fix")
-        inbound = Inbound(from_world, clock, store, keyring, ours, Budget(plan.bodies_bytes // 2), store.parsing)
-        reports = await self.loop.create_server(inbound.protocol, RELAY, INBOUND_PORT)
-        body.engine = engine
-        working = asyncio.create_task(engine.run())
-        working.add_done_callback(lambda task: task.cancelled() or task.exception())  # who is killed while stopping looks at nothing any more
-        told = asyncio.create_task(body.stopping.wait())
-        await asyncio.wait([working, told], return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
-        server.close()
-        reports.close()
-        await asyncio.gather(reception.close(plan.drain_s), inbound.close(plan.drain_s))
-        await engine.stop(plan.drain_s)
-        code = 0
-        with contextlib.suppress(asyncio.CancelledError):
-            try:
-                await working
-            except LeaseLost:
-                code = 75
-        await store.retire(me.id, clock.now_us(), engine.flights.flights())
-        self.logs.forget(me.id)
-        return code
+        clock = SimulatedClock(body.process, self.shift_s)
+        store = _Known(SimulatedDriver(self.disk, body.process), StatusPolicy(), lambda worker_id: self._knows(body, worker_id))
+        listeners = [Listener(role, Endpoint(RELAY, port), (Place(RELAY, port),) * self.plan.workers)  # type: ignore[arg-type]
+                     for role, port in (("submission", SMTP_PORT), ("inbound", INBOUND_PORT))]  # fmt: skip
+        parts = Parts(body.process.name, clock, store, self.logs, _Bell(self, body), Vault(MASTER_KEY, clock), lambda: self.resolver, None, AUTHORITIES,
+                      self.plan.follows)  # fmt: skip
+        return await live(self.config, Post(body.index, self.plan.workers, listeners, dead), parts, body.stopping)
 
-    def _ring(self, who: Body) -> None:
+    def _knows(self, body: Body, worker_id: int) -> None:
+        body.worker_id = worker_id
+        self.of_worker[worker_id] = body.process
+
+    def ring(self, who: Body) -> None:
         """A datagram to the other workers; some are lost."""
         for body in self.bodies.values():
-            if body is not who and body.engine is not None and self.chance.random() < 0.9:
-                self.loop.call_later(0.005, body.engine.hear, context=body.process.context.copy())
+            if body is not who and body.hear is not None and self.chance.random() < 0.9:
+                self.loop.call_later(0.005, body.hear, context=body.process.context.copy())
+
+
+class _Known(Database):
+    """A store that says which incarnation it gave to a worker, as soon as that is committed."""
+
+    def __init__(self, driver: Any, policy: StatusPolicy, told: Callable[[int], None]) -> None:
+        super().__init__(driver, policy)
+        self._told = told
+
+    async def join(self, *args: Any, **options: Any) -> Any:
+        me = await super().join(*args, **options)
+        self._told(me.id)
+        return me
+
+
+class _Bell:
+    """`app.wake.Bell` between simulated processes."""
+
+    def __init__(self, supervisor: Supervisor, body: Body) -> None:
+        self._supervisor = supervisor
+        self._body = body
+
+    def listen(self, hear: Callable[[], None]) -> None:
+        self._body.hear = hear
+
+    def ring(self) -> None:
+        self._supervisor.ring(self._body)
+
+    def close(self) -> None:
+        self._body.hear = None
 
 
 async def found(disk: Disk, process: Process, accounts: list[str]) -> dict[str, int]:
     """A new installation: accounts with a verified domain, an API key (named as the account, secret "secret") and a signing key."""
-    import hashlib
-
     clock = SimulatedClock(process, [0.0])
     store = Database(SimulatedDriver(disk, process), StatusPolicy())
     ids = {}

@@ -8,9 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from estafette.accept import guarding, reports
+from estafette.api.webhooks import telling
+from estafette.app import retention
 from estafette.clock import SECOND_US
-from estafette.deliver import engine, sweeping
+from estafette.deliver import engine, sweeping, warming
+from estafette.feedback import handing
 from estafette.model import BlockCause, EventKind, Mark, Record
+from estafette.newsletters import conductor, jobs
+from estafette.stats import folder, guard
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database
 from estafette.store.seam import StoreFault
@@ -26,6 +32,14 @@ from tests.simulation.workers import Plan, Supervisor, found
 ACCOUNTS: Final = ("shop", "bank")
 KINDS: Final = ("good", "good", "good", "good", "nobody", "full", "grey", "spam")
 LOOK_EVERY_S: Final = 120.0
+FOLLOWED: Final = 0.2
+"""Share of lives in which what follows the mail (app/beside.py) is at work too."""
+PACES: Final = (
+    (engine, "POLL_S", 1), (sweeping, "EVERY_S", 1), (sweeping, "REPORT_S", 4), (warming, "EVERY_S", 60), (reports, "LOOK_S", 8),
+    (folder, "POLL_S", 4), (guard, "POLL_S", 8), (guarding, "POLL_S", 8), (conductor, "POLL_S", 2), (jobs, "POLL_S", 8), (telling, "POLL_S", 8),
+    (handing, "POLL_S", 8), (retention, "EVERY_S", 60),
+)  # fmt: skip
+"""How often what looks again and again does so here, in `Settings.poll_s`: nothing else in the platform is slowed down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,20 +153,21 @@ class World:
 
     def run(self) -> Report:
         """Live; never raises for what the platform did."""
-        ear, before = _Ear(), (engine.POLL_S, sweeping.EVERY_S, sweeping.REPORT_S)
+        ear, before = _Ear(), [(module, name, getattr(module, name)) for module, name, _ in PACES]
         log = logging.getLogger("estafette.mail")
         level, handlers, propagates = log.level, list(log.handlers), log.propagate
         log.handlers, log.propagate = [ear], False
         log.setLevel(logging.ERROR)
-        poll_s = self.settings.poll_s  # a day has 86,400 seconds
-        engine.POLL_S, sweeping.EVERY_S, sweeping.REPORT_S = poll_s, poll_s, 2 * poll_s  # type: ignore[misc]
+        for module, name, polls in PACES:  # a day has 86,400 seconds
+            setattr(module, name, polls * self.settings.poll_s)
         gc.disable()
         try:
             self.loop.run_until_complete(self.observer.start(self._life()))
         except Exception as fault:
             self.witness.violated(f"I0: the world ended: {fault!r}")
         finally:
-            engine.POLL_S, sweeping.EVERY_S, sweeping.REPORT_S = before  # type: ignore[misc]
+            for module, name, value in before:
+                setattr(module, name, value)
             log.handlers, log.propagate = handlers, propagates
             log.setLevel(level)
             self.loop.clear_away()
@@ -328,7 +343,7 @@ def draw(seed: int) -> Settings:
         share(0.01, 0.4), share(0.005, 0.1), share(0.01, 0.3), share(0.005, 0.2), share(0.005, 0.1), share(0.01, 0.2), c.choice([2.0, 20.0, 400.0]),
         share(0.003, 0.03, 0.2), share(0.05, 0.6, 0.3), share(0.05, 0.5), c.choice(piped),
     )  # fmt: skip
-    return Settings(
+    drawn = Settings(
         seed, orders=c.choice([4, 12, 32]), span_s=round(c.choice([0.01, 0.1, 0.5]) * give_up_s, 1), providers=c.randint(1, 4),
         poll_s=round(max(1.0, give_up_s / 150), 1), plan=plan,
         network=Faults(c.choice([0.001, 0.02, 0.5]), share(0.05, 0.9), share(0.005, 0.1), share(0.003, 0.05, 0.3)),
@@ -338,6 +353,7 @@ def draw(seed: int) -> Settings:
         kills=count(8), terms=count(4), stops=count(3, 0.25), power_cuts=count(3, 0.3), outages=count(3, 0.3), fulls=count(2, 0.2),
         operators=count(6), jumps=count(2, 0.15), readers=count(12),
     )  # fmt: skip
+    return replace(drawn, plan=replace(plan, follows=c.random() < FOLLOWED))  # drawn last, so that older seeds stay what they were
 
 
 def live(settings: Settings) -> Report:

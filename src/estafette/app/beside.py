@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from estafette import maillog
 from estafette.accept.guarding import GuardBook
 from estafette.api.webhooks.signing import SECRET_NAME
 from estafette.api.webhooks.telling import Calling, Teller
@@ -30,6 +31,8 @@ class Beside:
     def __init__(self, caller: WebCaller, tasks: list[asyncio.Task[None]]) -> None:
         self._caller = caller
         self._tasks = tasks
+        for task in tasks:
+            task.add_done_callback(_ended)
 
     @classmethod
     async def start(cls, config: Config, clock: Clock, store: Store, worker_id: int, book: GuardBook, next_id: Callable[[int], int],
@@ -43,7 +46,7 @@ class Beside:
             Conductor(store, clock, worker_id, next_id, wake, config.delivery.give_up_after_s, book.is_bulk_free), Jobber(store, clock, worker_id),
             Handing(store, clock, caller, worker_id, config.server.hostname),
         )  # fmt: skip
-        return cls(caller, [asyncio.create_task(one.run()) for one in followers])
+        return cls(caller, [asyncio.create_task(one.run(), name=type(one).__name__) for one in followers])
 
     async def stop(self, within_s: float) -> None:
         """End; what was not written is done again by whoever follows next."""
@@ -51,3 +54,9 @@ class Beside:
             task.cancel()
         await asyncio.wait(self._tasks, timeout=within_s)
         self._caller.close()
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    """A fault at the end, such as a lease that could not be given back (it runs out), is told."""
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        maillog.fault("beside", task.get_name(), fault)

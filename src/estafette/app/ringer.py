@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from estafette.accept.submit import NOWHERE
-from estafette.app.wake import Bell
+from estafette.app.parts import Hints
 from estafette.model import Claimed, Content
 from estafette.queue.paths import Place
 
@@ -11,7 +11,7 @@ from estafette.queue.paths import Place
 class Ringer:
     """See the module; implements `accept.submit.Sender`."""
 
-    def __init__(self, bell: Bell) -> None:
+    def __init__(self, bell: Hints) -> None:
         self._bell = bell
 
     def place(self, domain: str, size_bytes: int) -> Place:

@@ -20,6 +20,8 @@ from typing import Final, TypeVar
 
 from estafette import log, maillog
 from estafette.app import worker
+from estafette.app.doors import open_account, tls_context
+from estafette.app.life import STOPPED, Post
 from estafette.app.sockets import Listener, close_listeners, open_listeners
 from estafette.clock import SystemClock
 from estafette.config import Config
@@ -84,10 +86,10 @@ def serve(config: Config, announce: Callable[[Sequence[Listener]], None] | None 
 def _check(config: Config) -> None:
     """What every worker needs is there: database migrated, master key readable, certificate loading."""
 
-    asyncio.run(_with_store(config, lambda store: worker.open_account(config, store)))
+    asyncio.run(_with_store(config, lambda store: open_account(config, store)))
     try:
         open_vault(config, SystemClock())
-        worker.tls_context(config)
+        tls_context(config)
         open_countries(config.tracking.country_database)
     except (VaultError, CountriesError) as error:
         raise ConfigError([str(error)]) from None
@@ -238,8 +240,8 @@ class _Supervisor:
                 os.write(report_fd, str(worker_id).encode())
                 os.close(report_fd)
 
-            post = worker.Post(child.index, len(self._children), self._listeners, self._folder, tuple(child.dead), report, self._lifeline[0])
-            code = worker.run(self._config, post)
+            post = Post(child.index, len(self._children), self._listeners, tuple(child.dead), report)
+            code = worker.run(self._config, post, self._folder, self._lifeline[0])
         except BaseException:
             traceback.print_exc()
         sys.stdout.flush()
@@ -257,7 +259,7 @@ class _Supervisor:
             now_s = self._clock.monotonic()
             if child.report_fd >= 0:
                 self._read_late(child)
-            if child.worker_id and code not in (worker.STOPPED,):
+            if child.worker_id and code not in (STOPPED,):
                 child.dead.append(child.worker_id)
             child.pid = 0
             if self._is_stopping:

@@ -15,9 +15,11 @@ PAUSE_S: Final = 0.005
 
 
 class Bell:
-    """The hints of one worker: its own socket in `folder`, and the others' to ring at."""
+    """The hints of one worker: its own socket in `folder`, and the others' to ring at; with the `url` of a database that can, those of other machines too."""
 
-    def __init__(self, folder: Path, index: int, workers: int) -> None:
+    def __init__(self, folder: Path, index: int, workers: int, url: str = "") -> None:
+        self._url = url
+        self._telling: asyncio.Task[None] | None = None
         self.machine = f"{socket.gethostname()}/{folder.name}"
         self._own = folder / str(index)
         self._others = [str(folder / str(other)) for other in range(workers) if other != index]
@@ -39,6 +41,8 @@ class Bell:
             hear()
 
         asyncio.get_running_loop().add_reader(sock.fileno(), heard)
+        if self._url:
+            self._telling = asyncio.create_task(_pass_on(self._url, self, hear))
 
     def ring(self) -> None:
         """Tell the others, once for all that happens within `PAUSE_S`."""
@@ -57,6 +61,8 @@ class Bell:
 
     def close(self) -> None:
         """Hear nothing more."""
+        if self._telling is not None:
+            self._telling.cancel()
         if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket.fileno())
             self._socket.close()
@@ -64,12 +70,8 @@ class Bell:
             self._own.unlink(missing_ok=True)
 
 
-def other_machines(url: str, bell: Bell, hear: Callable[[], None]) -> asyncio.Task[None]:
-    """Pass hints to and from the workers of other machines for as long as the task runs, where the database can."""
-    return asyncio.create_task(_pass_on(url, bell, hear))
-
-
 async def _pass_on(url: str, bell: Bell, hear: Callable[[], None]) -> None:
+    """Pass hints to and from the workers of other machines for as long as the task runs, where the database can."""
     if url.startswith("sqlite:"):
         return  # one file, one machine
     from estafette.store import wire  # asyncpg is an extra

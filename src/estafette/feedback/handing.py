@@ -44,13 +44,13 @@ def again_at(mail: ParseMail, now: int) -> int | None:
 class Handing:
     """One per worker process; only the one that has the lease works."""
 
-    def __init__(self, store: Store, clock: Clock, caller: Caller, worker_id: int, hostname: str, poll_s: float = POLL_S) -> None:
+    def __init__(self, store: Store, clock: Clock, caller: Caller, worker_id: int, hostname: str, poll_s: float | None = None) -> None:
         self._store = store
         self._clock = clock
         self._caller = caller
         self._worker_id = worker_id
         self._hostname = hostname
-        self._poll_s = poll_s
+        self._poll_s = POLL_S if poll_s is None else poll_s
         self._lanes: dict[int, tuple[int, asyncio.Task[None]]] = {}
         self._one_large = asyncio.Lock()
 

@@ -65,12 +65,12 @@ def shown_url(url: str) -> str:
 class Teller:
     """One per worker process; only the one that has the lease works."""
 
-    def __init__(self, store: Store, calling: Calling, worker_id: int, poll_s: float = POLL_S) -> None:
+    def __init__(self, store: Store, calling: Calling, worker_id: int, poll_s: float | None = None) -> None:
         self._store = store
         self._calling = calling
         self._clock = calling.clock
         self._worker_id = worker_id
-        self._poll_s = poll_s
+        self._poll_s = POLL_S if poll_s is None else poll_s
         self._lanes: dict[Lane, asyncio.Task[None]] = {}
         self._rests: dict[Lane, float] = {}  # arrays go at most once a second
         self._trim_at_s = 0.0
