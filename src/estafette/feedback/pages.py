@@ -27,6 +27,7 @@ STYLE: Final = (
     "input[type=text],input[type=email],input[type=number],input[type=date],select{box-sizing:border-box;width:100%;min-height:2.75rem;padding:.4rem .6rem;"
     "border:1px solid #6b7686;border-radius:.4rem;background:#fff;color:inherit;font:inherit}.hint{font-weight:400;color:#525d6d}"
     ".wrong{color:#b3261e;font-weight:600}details{margin:1.25rem 0}summary{cursor:pointer;min-height:2rem}.trap{position:absolute;left:-9999px}"
+    "button{max-width:100%;overflow-wrap:anywhere}button+button{margin-top:.75rem}"
     ".more{margin:1.25rem 0 0}input:focus-visible,select:focus-visible,summary:focus-visible{outline:3px solid #c05a00;outline-offset:2px}"
     "@media(max-width:33rem){main{margin:0;min-height:100vh;border-radius:0;border-width:4px 0 0;padding:1.5rem 1.25rem}}"
     "@media(prefers-color-scheme:dark){body{background:#0b111c;color:#e8edf5}main{background:#131c2b;border-color:#26334a;border-top-color:#f4a62a}"
