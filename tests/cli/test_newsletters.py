@@ -47,6 +47,7 @@ def test_a_newsletter_is_looked_at_sent_and_called_back(shell: Shell) -> None:
     assert "only a newsletter that is being sent can be paused" in shell("newsletter", "pause", "1", code=1).stderr
     shell("newsletter", "resume", "1", code=1)
     assert shell.json("newsletter", "cancel", "1")[0]["state"] == "draft"
+    assert "there is no draft 99" in shell("newsletter", "delete", "99", code=3).stderr
     assert shell.json("newsletter", "schedule", "1", "2090-01-02T03:04")[0]["start_at"] == "2090-01-02T03:04:00.000Z"
     for wrong in ("2001-01-01", "soon"):
         shell("newsletter", "schedule", "1", wrong, code=2)

@@ -103,6 +103,14 @@ async def test_it_is_tried_sent_called_back_and_paused(inside: Site) -> None:
     assert "cancelled" in text_of(await inside.get(at)) and "cancelled" in text_of(await inside.get(inside.at("newsletters")))
     copy = await inside.post(at, order="copy", title="June")
     assert (await inside.get(copy.headers["location"])).css_first("input[name=title]").attributes["value"] == "June"
+    draft = copy.headers["location"].partition("?")[0].removesuffix("/write")
+    assert not page_has(await inside.get(at), "delete") and page_has(await inside.get(draft), "delete")
+    await inside.post(draft, order="delete")  # without being sure
+    assert (await inside.client.get(draft)).status_code == 200
+    await inside.post(draft, order="delete", sure="1")
+    assert (await inside.client.get(draft)).status_code == 404
+    await inside.post(at, order="delete", sure="1")  # what was sent stays
+    assert (await inside.client.get(at)).status_code == 200
 
 
 def page_has(page: LexborHTMLParser, order: str) -> bool:

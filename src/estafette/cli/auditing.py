@@ -17,8 +17,8 @@ CHANGES: Final = frozenset({
     "queue pause", "queue resume", "queue purge", "queue release", "queue drop", "block add", "block remove", "stats rebuild", "webhook add",
     "webhook remove", "webhook resend", "guard lift", "tracking set", "consent set", "link revoke", "link restore", "route add", "route remove",
     "import", "job pause", "job resume", "job cancel",
-    "contact erase", "newsletter cancel", "newsletter create", "newsletter pause", "newsletter resume", "newsletter schedule", "newsletter send",
-    "newsletter write",
+    "contact erase", "newsletter cancel", "newsletter create", "newsletter delete", "newsletter pause", "newsletter resume", "newsletter schedule",
+    "newsletter send", "newsletter write",
 })  # fmt: skip
 """Commands that leave an entry."""
 READS: Final = frozenset({

@@ -311,6 +311,27 @@ def newsletter_cancel(ground: Ground, number: int, account_name: str | None) -> 
     _ordered(ground, account_name, number, lambda store, desk, one: desk.order(one, Order.CANCEL))
 
 
+@newsletter.command("delete")
+@click.argument("number", type=int, metavar="ID")
+@ACCOUNT
+@options
+def newsletter_delete(ground: Ground, number: int, account_name: str | None) -> None:
+    """Delete a draft. What was sent stays, for its report.
+
+    Example: estafette newsletter delete 3
+    """
+
+    async def work(store: Store) -> bool:
+        return await store.newsletters.discard((await account_or_only(store, account_name)).id, number)
+
+    if not ground.run(work):
+        fail(NOT_FOUND, f"there is no draft {number}: it does not exist, or it is no draft any more")
+    if ground.is_json:
+        print_json({"deleted": number})
+    else:
+        click.echo(f"deleted: draft {number}")
+
+
 @newsletter.command("status")
 @click.argument("number", type=int, metavar="ID")
 @click.option("--watch", is_flag=True, help="Stay until every recipient is settled.")

@@ -23,7 +23,7 @@ from estafette.store.seam import Store
 JOB: Final = "newsletters"
 PIECE: Final = 2000
 POLL_S: Final = 0.5
-LEASE_S: Final = 10.0
+LEASE_S: Final = 3.0
 VISITS_SINCE_DAYS: Final = 400
 
 

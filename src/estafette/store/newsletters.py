@@ -31,6 +31,10 @@ class Newsletters:
         """Replace a draft; of one that is no draft any more only rate, archiving and star. False when it is not there or cannot be changed so."""
         return await self._driver.write(lambda: _update(newsletter, now))
 
+    async def discard(self, account_id: int, newsletter_id: int) -> bool:
+        """Delete a draft; False when there is none of that number, or it is no draft any more."""
+        return bool(await self._driver.write(lambda: _discard(account_id, newsletter_id)))
+
     async def find(self, account_id: int, newsletter_id: int) -> Newsletter | None:
         """By its id."""
         return await self._driver.read(lambda: _find(account_id, newsletter_id))
@@ -98,6 +102,11 @@ def _update(n: Newsletter, now: int) -> Unit[bool]:
     params = (n.account_id, n.id, n.title, n.letter, n.list_id, n.segment_id, n.rate_per_hour, int(n.is_archived), int(n.is_starred), n.edit_mode,
               n.mjml, n.template_id, now)  # fmt: skip
     return bool((yield Rows("newsletter_set", params)))
+
+
+def _discard(account_id: int, newsletter_id: int) -> Unit[Sequence[object]]:
+    rows: Sequence[object] = yield Rows("newsletter_discard", (account_id, newsletter_id))
+    return rows
 
 
 def _find(account_id: int, newsletter_id: int) -> Unit[Newsletter | None]:

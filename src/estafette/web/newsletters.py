@@ -159,7 +159,7 @@ async def preview(visit: Visit) -> Response:
 
 
 async def change(visit: Visit) -> Response:
-    """Send it, try it, call it back, pause it, let it go on, cancel it, or copy it."""
+    """Send it, try it, call it back, pause it, let it go on, cancel it, copy it, or delete a draft."""
     found, order = await _found(visit), visit.given("order")
     desk = NewsletterDesk(visit.store, visit.desk.clock)
     here = visit.url(f"newsletters/{found.id}")
@@ -179,6 +179,10 @@ async def change(visit: Visit) -> Response:
             copy = replace(found, id=0, title=visit.given("title", 100) or found.title)
             made = await visit.store.newsletters.create(copy, visit.now)
             here = visit.url(f"newsletters/{made.id}/write")
+        elif order == "delete":
+            if not visit.given("sure") or not await visit.store.newsletters.discard(visit.account_id, found.id):
+                return visit.go(here, "not_now")
+            here, done = visit.url("newsletters"), "draft_deleted"
         elif order in ORDERS:
             await desk.order(found, ORDERS[order])
         else:

@@ -33,6 +33,7 @@ NOTICES: Final = {
     "job_changed": _("The import was changed."),
     "newsletter_saved": _("The newsletter was saved."),
     "newsletter_changed": _("Done."),
+    "draft_deleted": _("The draft was deleted."),
     "newsletter_goes": _("The newsletter is scheduled. Until it starts it can be called back."),
     "newsletter_tried": _("The test was accepted. It is under Activity."),
     "findings": _("The newsletter cannot go as it is. What stops it comes first below."),

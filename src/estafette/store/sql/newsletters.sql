@@ -43,3 +43,5 @@ WHERE v.at IS NOT NULL GROUP BY v.address_key
 SELECT 1 FROM queue WHERE submission_id = $1 AND lane >= 3 LIMIT 1
 -- name: submission_counts
 SELECT state, marks, COUNT(*) FROM message WHERE submission_id = $1 GROUP BY state, marks
+-- name: newsletter_discard
+DELETE FROM newsletter WHERE account_id = $1 AND id = $2 AND state = 'draft' RETURNING id
