@@ -33,10 +33,11 @@ def missing(table: str, existing: Iterable[str], days: Sequence[Day]) -> list[Da
 
 
 def creation(table: str, day: Day) -> list[str]:
-    """The statements of one transaction that makes a day's partition and moves there what waited in the rest."""
+    """The statements of one transaction that makes a day's partition and moves there what waited in the rest. Only the rest is locked: mail of days that have
+    their partition is written meanwhile."""
     name, column = partition(table, day), TABLES[table]
     return [
-        f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE",
+        f"LOCK TABLE {table}_rest IN ACCESS EXCLUSIVE MODE",
         f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
         f"WITH moved AS (DELETE FROM {table}_rest WHERE {column} >= {day.first} AND {column} < {day.end} RETURNING *) INSERT INTO {name} SELECT * FROM moved",
         f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({day.first}) TO ({day.end})",
