@@ -103,7 +103,8 @@ class Witness:
         self.unsettled[message_id] = self.unsettled.get(message_id, 0) + 1
         head, _, body = content.partition(b"\r\n\r\n")
         subject = next((line for line in head.split(b"\r\n") if line.startswith(b"Subject: ")), b"")[9:]
-        if self.bodies.get(subject) != body or not head.startswith(b"DKIM-Signature:"):
+        is_whole = b"This is " + subject in body if subject.startswith(b"letter ") else self.bodies.get(subject) == body
+        if not is_whole or not head.startswith(b"DKIM-Signature:"):
             self.violated("I0: the mail that arrived is not the mail that was handed in", message_id)
         self.reporters.think_about(message_id, recipient, reverse_path, content)
 
@@ -194,7 +195,8 @@ class Witness:
                 if sorted(r for (r,) in recipients) != sorted(set(order.recipients)):
                     self.violated(f"I1: {order.subject} has the messages {recipients} and not {order.recipients}")
         for subject in stored:
-            self.violated(f"I1: {subject!r} was never handed in")
+            if not subject.startswith("letter "):  # newsletters have an account of their own (letters.py)
+                self.violated(f"I1: {subject!r} was never handed in")
 
     def _reports(self) -> None:
         """What was said about a mail is written, once it was answered with 250; a complaint blocks, whatever became of the message."""

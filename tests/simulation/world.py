@@ -21,6 +21,7 @@ from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database
 from estafette.store.seam import StoreFault
 from tests.simulation.invariants import Witness
+from tests.simulation.letters import Letters
 from tests.simulation.loop import Process, SimulatedClock, SimulatedLoop
 from tests.simulation.network import Faults, Network
 from tests.simulation.providers import Manners, Provider, SimulatedDns, open_for_business, reach_of, weather
@@ -68,6 +69,7 @@ class Settings:
     operators: int = 0  # blocks, lifts, immediate retries
     jumps: int = 0  # of the wall clock
     readers: int = 0  # times that somebody opens, clicks, or a customer takes a mail back
+    newsletters: int = 0  # only where `plan.follows`
 
 
 @dataclass(slots=True)
@@ -126,6 +128,7 @@ class World:
         self.clock = SimulatedClock(self.observer, self.shift_s)
         self.desk = Database(SimulatedDriver(self.disk, self.observer), StatusPolicy())
         self.accounts: dict[str, int] = {}
+        self.letters = Letters(self.desk, self.clock, self.witness, random.Random(f"{s.seed}/letters"))
         self.orders = self._draw_orders()
         for provider in self.providers:
             self.observer.context.copy().run(open_for_business, self.network, provider, self.witness)
@@ -182,6 +185,7 @@ class World:
         """Make the installation, in peace, and start the workers."""
         faults, self.disk.faults = self.disk.faults, StoreFaults()
         self.accounts = await found(self.disk, self.observer, list(ACCOUNTS))
+        await self.letters.write(self.settings.newsletters, self.accounts, [p.domain for p in self.providers], self.settings.span_s)
         self.disk.faults = faults
         self.supervisor.start()
 
@@ -216,7 +220,7 @@ class World:
         slack_s = 3 * s.poll_s + 2 * plan.lease_s + plan.connect_s + 3 * plan.command_s + plan.data_s + 60.0
         slack_s += self.witness.jumped_s
         end_s = self.loop.now_s + plan.give_up_s + slack_s
-        while self.loop.now_s < end_s and self.disk.ask("SELECT 1 FROM queue LIMIT 1"):
+        while self.loop.now_s < end_s and (self.disk.ask("SELECT 1 FROM queue LIMIT 1") or self.letters.are_under_way()):
             await asyncio.sleep(LOOK_EVERY_S)
             self.witness.look()
             self.witness.overdue(plan.give_up_s + self.witness.jumped_s if self.loop.now_s < end_s else slack_s)
@@ -229,6 +233,10 @@ class World:
         for (message_id,) in self.disk.ask("SELECT message_id FROM queue WHERE owner <> 0"):
             self.witness.violated("R10: held by nobody after an orderly stop", message_id)
         self.witness.settle_accounts(self.orders)
+        self.letters.settle_accounts()
+        if plan.follows:
+            self.disk.faults = StoreFaults()
+            await self.letters.settle_counters()
 
     async def _chaos(self) -> None:
         """Deaths, outages and people, at random times."""
@@ -353,7 +361,8 @@ def draw(seed: int) -> Settings:
         kills=count(8), terms=count(4), stops=count(3, 0.25), power_cuts=count(3, 0.3), outages=count(3, 0.3), fulls=count(2, 0.2),
         operators=count(6), jumps=count(2, 0.15), readers=count(12),
     )  # fmt: skip
-    return replace(drawn, plan=replace(plan, follows=c.random() < FOLLOWED))  # drawn last, so that older seeds stay what they were
+    follows = c.random() < FOLLOWED  # drawn last, so that older seeds stay what they were
+    return replace(drawn, plan=replace(plan, follows=follows), newsletters=count(3, 0.7) if follows else 0)
 
 
 def live(settings: Settings) -> Report:
@@ -368,7 +377,7 @@ def calmer(settings: Settings) -> Sequence[Settings]:
     for orders in (1, s.orders // 4, s.orders // 2):
         if 0 < orders < s.orders:
             plain.append(replace(s, orders=orders))
-    for name in ("kills", "terms", "stops", "power_cuts", "outages", "fulls", "operators", "jumps", "readers", "dns", "dawdles"):
+    for name in ("kills", "terms", "stops", "power_cuts", "outages", "fulls", "operators", "jumps", "readers", "newsletters", "dns", "dawdles"):
         value = getattr(s, name)
         if value:
             plain.append(replace(s, **{name: type(value)(0)}))
