@@ -95,10 +95,10 @@ class WebhookCall:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What a person stopped: an account, one of its campaigns, or a destination."""
+    """What a person stopped: an account, one of its campaigns, its mail to a destination, or a destination for everybody."""
 
     id: int
-    account_id: int  # 0 = of a destination
+    account_id: int  # 0 = a destination for everybody
     account: str
     campaign: str  # "" = everything of the account
     domain: str  # "" = not of a destination

@@ -156,7 +156,7 @@ class CampaignRow:
 
 @dataclass(frozen=True, slots=True)
 class SiteQueue:
-    """What waits of one account for one site."""
+    """What waits of one account for one domain, at one site."""
 
     site: str
     domain: str
@@ -165,6 +165,27 @@ class SiteQueue:
     in_flight: int
     oldest_at: int
     next_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueNow:
+    """What waits of one account altogether, and the destinations that most waits for."""
+
+    sites: tuple[SiteQueue, ...] = ()
+    waiting: int = 0
+    deferred: int = 0
+    in_flight: int = 0
+    oldest_at: int = 0  # 0 = nothing waits
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The end of an attempt, as the log under the queue shows it."""
+
+    at: int
+    message_id: int
+    recipient: str
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,9 @@ def hold(account_id: int = 0, campaign: str = "", domain: str = "", *, is_purge:
         ([hold(7, "other")], False),
         ([hold(domain="x.example")], True),
         ([hold(domain="y.example")], False),
+        ([hold(7, domain="x.example")], True),
+        ([hold(7, domain="y.example")], False),
+        ([hold(8, domain="x.example")], False),
     ],
 )
 def test_what_stops_a_message(holds: list[Hold], is_stopped: bool) -> None:

@@ -490,6 +490,27 @@ async def test_a_held_campaign_account_or_destination_waits_whole_and_goes_on_wh
     assert {c.message_id for c in await store.claim(worker.id, [Want("mx.example.net", (10,) * LANES)], NOW)} == {1, 2}
 
 
+async def test_a_destination_that_one_account_holds_goes_on_for_the_others(store: Database, account: Account) -> None:
+    other = await store.add_account("other", NOW)
+    for number, (owner, site) in enumerate(((account, "@slow.example"), (other, "@slow.example"), (account, "mx.example.net")), 1):
+        await store.accept(new_submission(owner, new_message(number, "a@slow.example", site=site)))
+    worker = await store.join("test", NOW, NOW + 30 * SECOND_US)
+    assert await store.holds.put(account.id, "", "slow.example", NOW, "their server is moved")
+    assert [(h.account_id, h.account, h.domain) for h in await store.holds.all()] == [(account.id, "acme", "slow.example")]
+    assert await store.due_sites(NOW, 10) == ["@slow.example", "mx.example.net"]
+    (claim,) = await store.claim(worker.id, [Want("@slow.example", (10,) * LANES)], NOW)
+    assert claim.account == "other"
+    assert await store.due_sites(NOW, 10) == ["mx.example.net"]
+    await store.settle(Settlement(claim, outcome(OutcomeKind.RELEASED)))
+    assert not await store.holds.lift(0, "", "slow.example"), "that would be everybody's"
+    assert await store.holds.put(account.id, "", "slow.example", NOW, "given up", is_purge=True)
+    while await store.holds.work(NOW + 1, 1):
+        pass
+    assert {m.id: m.state for m in await store.messages()} == {1: State.BLOCKED, 2: State.QUEUED, 3: State.BLOCKED}
+    assert await store.holds.lift(account.id, "", "slow.example")
+    assert await store.holds.all() == []
+
+
 async def test_a_purge_ends_what_waits_and_nothing_else(store: Database, account: Account) -> None:
     news = Options(campaign="news")
     await store.accept(new_submission(account, *(new_message(n) for n in range(1, 8)), options=news))

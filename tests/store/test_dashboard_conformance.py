@@ -5,10 +5,26 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from estafette.clock import DAY_US, SECOND_US, ManualClock
-from estafette.model import BlockCause, Door, EventKind, Mark, NewMessage, Options, Reason, Record, State, Submission
+from estafette.model import (
+    LANES,
+    BlockCause,
+    Door,
+    EventKind,
+    Mark,
+    NewMessage,
+    Options,
+    Outcome,
+    OutcomeKind,
+    Reason,
+    Record,
+    Settlement,
+    State,
+    Submission,
+)
 from estafette.status.blocking import StatusPolicy
 from estafette.store.database import Database
 from estafette.store.opening import open_store
+from estafette.store.seam import Want
 from estafette.views import Choice, Log, Role
 
 NOW = 1_790_000_000 * SECOND_US
@@ -106,8 +122,18 @@ async def test_the_log_is_paged_and_filtered(store: Database) -> None:
         assert await shown(**choice) == expected, choice  # type: ignore[arg-type]
     assert [(c.reason.error, c.count) for c in await screens.error_causes(acme.id, 0)] == [("typofix", 1)]
     assert await screens.sources(acme.id, "sender") == []
-    sites = await screens.queue(acme.id)
-    assert [(s.site, s.waiting, s.in_flight) for s in sites] == [("", 3, 0)]
+    queue = await screens.queue(acme.id)
+    assert [(s.domain, s.waiting, s.in_flight) for s in queue.sites] == [("one.test", 2, 0), ("two.test", 1, 0)]
+    assert (queue.waiting, queue.deferred, queue.in_flight, queue.oldest_at) == (3, 0, 0, NOW + 1000)
+    worker = await store.join("test", NOW, NOW + DAY_US)
+    (claim,) = await store.claim(worker.id, [Want("", (1,) * LANES)], NOW + 5000)
+    outcome = Outcome(OutcomeKind.DEFERRED, NOW + 6000, reply="450 later", host="mx.one.test", retry_at=NOW + DAY_US)
+    await store.settle(Settlement(claim, outcome))
+    queue = await screens.queue(acme.id)
+    assert (queue.waiting, queue.deferred) == (3, 1)
+    assert [(a.message_id, a.recipient, a.event.reply, a.event.data["host"]) for a in await screens.attempts(acme.id)] == [
+        (claim.message_id, claim.recipient, "450 later", "mx.one.test")]  # fmt: skip
+    assert await screens.attempts(other.id) == [] and (await screens.queue(999)).sites == ()
 
 
 async def test_marks_are_found_only_on_what_was_delivered_but_complaints_always(store: Database) -> None:

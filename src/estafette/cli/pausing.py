@@ -14,14 +14,14 @@ from estafette.store.seam import Store
 
 def _what(command: Callable[..., None]) -> Callable[..., None]:
     """--account, --campaign, --domain."""
-    command = click.option("--domain", type=DOMAIN, help="All messages to this domain, of every account.")(command)
+    command = click.option("--domain", type=DOMAIN, help="All messages to this domain: of every account, or of the one that is named.")(command)
     command = click.option("--campaign", metavar="NAME", help="Only this campaign of the account.")(command)
     return click.option("--account", "account_name", metavar="NAME", help="All messages of this account.")(command)
 
 
 async def _target(store: Store, account_name: str | None, campaign: str | None, domain: str | None) -> tuple[int, str, str]:
-    if bool(account_name) == bool(domain) or (campaign and domain):
-        fail(USAGE, "say what: --account NAME, --account NAME --campaign NAME, or --domain DOMAIN")
+    if not (account_name or domain) or (campaign and (domain or not account_name)):
+        fail(USAGE, "say what: --account NAME, --account NAME --campaign NAME, --domain DOMAIN, or --account NAME --domain DOMAIN")
     return (await account_named(store, account_name)).id if account_name else 0, campaign or "", domain or ""
 
 
@@ -49,11 +49,12 @@ def _tell(ground: Ground, data: dict[str, object], words: str) -> None:
 @click.option("--reason", default="", help="Why: shown wherever somebody asks what holds a message.")
 @options
 def queue_pause(ground: Ground, account_name: str | None, campaign: str | None, domain: str | None, reason: str) -> None:
-    """Pause an account, one of its campaigns, or a destination: its messages wait until `queue resume` or their deadline.
+    """Pause an account, one of its campaigns, or a destination (for one account or all): its messages wait until `queue resume` or their deadline.
 
     \b
     Examples: estafette queue pause --account shop --campaign sale-2026 --reason "wrong link"
               estafette queue pause --domain example.com
+              estafette queue pause --account shop --domain example.com
     """
     _stop(ground, account_name, campaign, domain, reason, is_purge=False)
 

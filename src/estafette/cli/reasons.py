@@ -89,7 +89,8 @@ def forecast_s(backlogs: Sequence[DomainBacklog], paths: Sequence[PathReport], n
 
 def stop_words(hold: Hold) -> str:
     """What a person stopped."""
-    what = f"mail to {hold.domain}" if hold.domain else f"campaign {hold.campaign} of {hold.account}" if hold.campaign else f"account {hold.account}"
+    whose = f" of {hold.account}" if hold.account else ""
+    what = f"mail{whose} to {hold.domain}" if hold.domain else f"campaign {hold.campaign}{whose}" if hold.campaign else f"account {hold.account}"
     return f"A person {'purges' if hold.is_purge else 'paused'} the {what} since {to_iso(hold.since)}{f': {hold.reason}' if hold.reason else ''}."
 
 

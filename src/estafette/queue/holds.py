@@ -25,7 +25,7 @@ class Stops:
         """What stops a message; None when nothing does."""
         if not self._by_key:
             return None
-        keys = ((account_id, "", ""), (account_id, campaign, ""), (0, "", domain))
+        keys = ((account_id, "", ""), (account_id, campaign, ""), (account_id, "", domain), (0, "", domain))
         return next((found for key in keys if (found := self._by_key.get(key)) is not None), None)
 
     def of_claim(self, claim: Claimed) -> Hold | None:

@@ -11,7 +11,10 @@ PURGED = Reason("mailjet", "cancelled")
 
 
 class Holds:
-    """`store.holds`. A hold is of an account (`campaign` "" = all of it) or of a destination (`account_id` 0)."""
+    """`store.holds`. A hold is of an account (`campaign` "" = all of it), of a destination, or of an account's mail to a destination.
+
+    A destination is stopped for everybody where `account_id` is 0: that is the operator's to say.
+    """
 
     def __init__(self, driver: Runner, policy: Policy) -> None:
         self._driver = driver

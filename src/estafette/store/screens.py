@@ -7,7 +7,7 @@ from estafette.store.driver import Driver
 from estafette.store.options import decode_options
 from estafette.store.people import block_of_row, event_of_row, view_of_row
 from estafette.store.unit import Row, Rows, Unit
-from estafette.views import CampaignRow, Choice, DomainRow, ErrorCause, KeyRow, Line, Log, MessagePage, SiteQueue
+from estafette.views import Attempt, CampaignRow, Choice, DomainRow, ErrorCause, KeyRow, Line, Log, MessagePage, QueueNow, SiteQueue
 
 NEWEST: Final = 2**62
 LOOKS: Final = (200, 800, 2000, 2000)
@@ -16,6 +16,7 @@ MAX_EVENTS: Final = 400
 MAX_QUEUE: Final = 100_000
 MAX_ENDS: Final = 50_000
 MAX_FAILURES: Final = 2_000
+MAX_RECENT: Final = 400
 TROUBLED: Final = frozenset({State.DEFERRED, State.SOFT_BOUNCED, State.HARD_BOUNCED, State.BLOCKED})
 COMPLAINED: Final = 12
 
@@ -56,10 +57,15 @@ class Screens:
         """What was counted on an axis (senders, campaigns), by name."""
         return [row[0] for row in await self._driver.read(lambda: _rows("counter_sources", (account_id, axis, limit)))]
 
-    async def queue(self, account_id: int) -> list[SiteQueue]:
-        """What waits, by site, the most first; of at most MAX_QUEUE messages."""
+    async def queue(self, account_id: int) -> QueueNow:
+        """What waits, by domain and site, the most first; of at most MAX_QUEUE messages."""
         rows = await self._driver.read(lambda: _rows("queue_sites", (account_id, MAX_QUEUE)))
-        return [SiteQueue(row[0], row[1], *map(int, row[2:])) for row in rows]
+        return QueueNow(tuple(SiteQueue(row[0], row[1], *map(int, row[2:7])) for row in rows), *map(int, rows[0][7:])) if rows else QueueNow()
+
+    async def attempts(self, account_id: int, limit: int = 20) -> list[Attempt]:
+        """How the newest attempts ended, of the newest MAX_RECENT events."""
+        rows = await self._driver.read(lambda: _rows("attempts_of", (account_id, MAX_RECENT, limit)))
+        return [Attempt(row[3], row[2], row[8], event_of_row(row)) for row in rows]
 
     async def blocks(self, account_id: int, now: int, *, cause: str = "", text: str = "", before: int = 0, limit: int = 50) -> list[Block]:
         """Running blocks, the newest first."""

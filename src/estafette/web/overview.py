@@ -26,15 +26,16 @@ async def overview(visit: Visit) -> Response:
     shown = await desk.series(period, Timing.EVENT) if is_by_event else series
     campaigns = await visit.store.screens.campaigns(visit.account_id, limit=5)
     since = min((c.created_at for c in campaigns), default=visit.now)
-    sites = await visit.store.screens.queue(visit.account_id)
+    queue = await visit.store.screens.queue(visit.account_id)
     log = await visit.store.screens.log(visit.account_id, Choice(), limit=10)
     kept = {"source": door or "", "from": visit.query("from"), "to": visit.query("to")}
     return visit.page(
         "overview.html", period=period, figures=now, orders=await visit.store.guard.running(visit.account_id),
         tiles=tiles(now, before if before.sent else None, series, formats, has_opens=tracking.opens, has_clicks=tracking.clicks),
         pieces=partition(now, formats), bars=nested(now, formats), chart=time_chart(period, shown, formats),
-        is_by_event=is_by_event, providers=(await desk.providers(period))[:9], sites=sites[:6], waiting=sum(s.waiting + s.in_flight for s in sites),
-        oldest_at=min((s.oldest_at for s in sites), default=0), causes=await visit.store.screens.error_causes(visit.account_id, first_id_at(period.since)),
+        is_by_event=is_by_event, providers=(await desk.providers(period))[:9], sites=queue.sites[:6],
+        waiting=queue.waiting + queue.in_flight, oldest_at=queue.oldest_at,
+        causes=await visit.store.screens.error_causes(visit.account_id, first_id_at(period.since)),
         campaigns=campaigns, campaign_figures=await desk.campaigns([c.id for c in campaigns], Period("", since, visit.now)), log=log, door=door or "",
         steps_left=await steps_left(visit), kept=kept, link=lambda key: visit.url("activity", status=key, source=door, **_dates(visit, period)),
     )  # fmt: skip

@@ -15,6 +15,8 @@ class May(StrEnum):
     BLOCK = "block"  # block and unblock addresses
     RETRY = "retry"  # ask for an attempt at once, or take a waiting message back
     RESUME = "resume"  # let mail go on that the reputation guard stopped
+    PAUSE = "pause"  # stop the account's mail to a destination, and let it go on
+    PURGE = "purge"  # end what waits for a destination
     SEND = "send"  # send a test
     CONTACTS = "contacts"  # change contacts, lists and segments
     NEWSLETTERS = "newsletters"  # write and send them
@@ -30,7 +32,7 @@ PERMISSIONS: Final[dict[Role, frozenset[May]]] = {
     Role.ADMIN: _EVERYTHING,
     Role.MARKETER: frozenset({May.READ, May.CONTENT, May.EXPORT, May.BLOCK, May.SEND, May.CONTACTS, May.NEWSLETTERS}),
     Role.ANALYST: frozenset({May.READ, May.EXPORT}),
-    Role.DEVELOPER: frozenset({May.READ, May.CONTENT, May.RETRY, May.SEND, May.DOMAINS, May.KEYS}),
+    Role.DEVELOPER: frozenset({May.READ, May.CONTENT, May.RETRY, May.PAUSE, May.SEND, May.DOMAINS, May.KEYS}),
     Role.SUPPORT: frozenset({May.READ, May.BLOCK, May.RETRY}),
 }
 

@@ -71,6 +71,7 @@ OF_ACCOUNT: Final[tuple[tuple[str, str, Endpoint, May], ...]] = (
     ("GET", "/queue", sending_queue.queue, May.READ),
     ("POST", "/queue", sending_queue.retry, May.RETRY),
     ("POST", "/queue/resume", sending_queue.resume, May.RESUME),
+    ("POST", "/queue/stops", sending_queue.stop, May.PAUSE),
     ("GET", "/campaigns", campaigns.campaigns, May.READ),
     ("GET", "/campaigns/{id:int}", campaigns.campaign, May.READ),
     ("GET", "/lists", lists.lists, May.READ),

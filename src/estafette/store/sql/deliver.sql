@@ -21,7 +21,7 @@ WITH RECURSIVE head (id) AS (
 SELECT q.site FROM head CROSS JOIN queue q ON q.message_id = head.id
 WHERE q.due_at <= $1 AND q.lane < 6
   AND (SELECT count(*) FROM hold h WHERE h.account_id = q.account_id AND h.campaign_id IN (0, q.campaign_id) AND h.domain = '') = 0
-  AND (SELECT count(*) FROM hold h WHERE h.account_id = 0 AND q.site = '@' || h.domain) = 0
+  AND (SELECT count(*) FROM hold h WHERE h.account_id IN (0, q.account_id) AND q.site = '@' || h.domain) = 0
 LIMIT $2
 -- name: due_sites (postgres)
 -- The same skip scan; it needs LATERAL to keep the order and to stop at the LIMIT.
@@ -35,7 +35,7 @@ WITH RECURSIVE head AS (
 SELECT q.site FROM head q
 WHERE q.due_at <= $1 AND q.lane < 6
   AND (SELECT count(*) FROM hold h WHERE h.account_id = q.account_id AND h.campaign_id IN (0, q.campaign_id) AND h.domain = '') = 0
-  AND (SELECT count(*) FROM hold h WHERE h.account_id = 0 AND q.site = '@' || h.domain) = 0
+  AND (SELECT count(*) FROM hold h WHERE h.account_id IN (0, q.account_id) AND q.site = '@' || h.domain) = 0
 LIMIT $2
 -- name: due_groups (sqlite)
 -- The same for one site: its groups that have something due, with the names of their account and campaign.
@@ -55,7 +55,7 @@ SELECT q.lane, q.account_id, q.campaign_id, COALESCE(a.name, ''), COALESCE(g.nam
 FROM head CROSS JOIN queue q ON q.message_id = head.id LEFT JOIN account a ON a.id = q.account_id LEFT JOIN campaign g ON g.id = q.campaign_id
 WHERE q.due_at <= $2 AND q.lane < 6
   AND (SELECT count(*) FROM hold h WHERE h.account_id = q.account_id AND h.campaign_id IN (0, q.campaign_id) AND h.domain = '') = 0
-  AND (SELECT count(*) FROM hold h WHERE h.account_id = 0 AND q.site = '@' || h.domain) = 0
+  AND (SELECT count(*) FROM hold h WHERE h.account_id IN (0, q.account_id) AND q.site = '@' || h.domain) = 0
 -- name: due_groups (postgres)
 WITH RECURSIVE head AS (
     (SELECT site, lane, account_id, campaign_id, due_at FROM queue WHERE owner = 0 AND site = $1 ORDER BY site, lane, account_id, campaign_id, due_at LIMIT 1)
@@ -69,7 +69,7 @@ SELECT q.lane, q.account_id, q.campaign_id, COALESCE((SELECT name FROM account a
 FROM head q
 WHERE q.due_at <= $2 AND q.lane < 6
   AND (SELECT count(*) FROM hold h WHERE h.account_id = q.account_id AND h.campaign_id IN (0, q.campaign_id) AND h.domain = '') = 0
-  AND (SELECT count(*) FROM hold h WHERE h.account_id = 0 AND q.site = '@' || h.domain) = 0
+  AND (SELECT count(*) FROM hold h WHERE h.account_id IN (0, q.account_id) AND q.site = '@' || h.domain) = 0
 -- name: claim_group (sqlite)
 UPDATE queue SET owner = $6, claims = claims + 1 WHERE message_id IN (
     SELECT message_id FROM queue WHERE owner = 0 AND site = $1 AND lane = $2 AND account_id = $3 AND campaign_id = $4 AND due_at <= $5 AND deadline_at > $5

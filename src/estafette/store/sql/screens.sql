@@ -72,10 +72,23 @@ SELECT id FROM campaign WHERE account_id = $1 AND name = $2
 -- name: queue_sites
 -- The first $2 unfinished messages of the account: a queue of millions is told of in part, and at once.
 -- owner > 0: a worker is at it; below 0 it is held.
-SELECT site, min(domain), SUM(CASE WHEN owner <= 0 THEN 1 ELSE 0 END), SUM(CASE WHEN attempts > 0 AND owner <= 0 THEN 1 ELSE 0 END),
-       SUM(CASE WHEN owner > 0 THEN 1 ELSE 0 END), min(accepted_at), min(due_at)
-FROM (SELECT site, domain, owner, attempts, accepted_at, due_at FROM queue WHERE account_id = $1 LIMIT $2) w
-GROUP BY site ORDER BY count(*) DESC, site LIMIT 200
+-- The last four columns are of all destinations, of those that the limit leaves out, too.
+SELECT site, domain, waiting, deferred, flying, oldest, next_at, SUM(waiting) OVER (), SUM(deferred) OVER (), SUM(flying) OVER (), MIN(oldest) OVER ()
+FROM (
+    SELECT site, domain, SUM(CASE WHEN owner <= 0 THEN 1 ELSE 0 END) AS waiting, SUM(CASE WHEN attempts > 0 AND owner <= 0 THEN 1 ELSE 0 END) AS deferred,
+           SUM(CASE WHEN owner > 0 THEN 1 ELSE 0 END) AS flying, min(accepted_at) AS oldest, min(due_at) AS next_at
+    FROM (SELECT site, domain, owner, attempts, accepted_at, due_at FROM queue WHERE account_id = $1 LIMIT $2) w
+    GROUP BY site, domain) g
+ORDER BY waiting + flying DESC, domain, site LIMIT 200
+-- name: attempts_of (sqlite)
+-- Of the newest events of the account those that end an attempt: a day on which much is opened shows fewer.
+SELECT e.id, e.account_id, e.message_id, e.at, e.kind, e.count, e.reply, e.data, m.recipient
+FROM (SELECT * FROM event WHERE account_id = $1 ORDER BY id DESC LIMIT $2) e JOIN message m ON m.id = e.message_id
+WHERE e.kind IN ('deferred', 'delivered', 'soft_bounced', 'hard_bounced', 'uncertain') ORDER BY e.id DESC LIMIT $3
+-- name: attempts_of (postgres)
+SELECT e.id, e.account_id, e.message_id, e.at, e.kind, e.count, e.reply, e.data, m.recipient
+FROM (SELECT * FROM event WHERE account_id = $1 ORDER BY xact DESC, id DESC LIMIT $2) e JOIN message m ON m.id = e.message_id
+WHERE e.kind IN ('deferred', 'delivered', 'soft_bounced', 'hard_bounced', 'uncertain') ORDER BY e.xact DESC, e.id DESC LIMIT $3
 -- name: block_rows
 SELECT id, account_id, address_key, scope, cause, since, until, message_id, reply, lifted_at, lifted_reason FROM block
 WHERE account_id = $1 AND id < $2 AND lifted_at IS NULL AND (until IS NULL OR until > $3)
