@@ -26,6 +26,8 @@ SNIPPETS = st.sampled_from([
     b"<a@b.c>", b'"', b"\\", b"(", b")", b"@", b"[", b"]", b",", b";", b":", b"=?utf-8?b?", b"?=", b"=?iso-8859-1?q?", b"<a href='", b"http://x.y/",
     b"'>", b"<!--", b"-->", b"<![endif]", b"{{", b"}}", b"{% for x in b %}", b"{% endfor %}", b"{% if ", b" %}", b"\xff\xfe", "é€😀".encode(),
     b"a" * 70, b"email=", b"&p1=", b"&shown=", b"&list=", b"&wish=", b"&agree=yes", b"%0d", b"+",
+    b" and ", b" or not ", b"int > 2", b"str = \"x\"", b"IsInPreviousDays(datetime, 3)", b"version: STSv1\r\n", b"mode: enforce\r\n", b"mx: *.b.c\r\n",
+    b"max_age: 86400\r\n", b"v=STSv1; id=1;", b"v=1; a=rsa-sha256; d=b.example; s=s; h=from; bh=AA==; b=AA==", b"v=DKIM1; k=rsa; p=AA==", b"email;name\n",
 ])  # fmt: skip
 HOSTILE = [
     b"a", b"<", b"a<", b"(", b"((a", b'"', b'"\\', b"\\", b",", b"a@", b"<a@b>,", b"\r\n", b"\n ", b"A: b\r\n", b"A:\r\n ", b"--b\r\n", b"\r\n--b",

@@ -50,7 +50,9 @@ def pieces_of(file: IO[bytes]) -> Iterator[bytes]:
                 raise SheetError(f"the archive must hold one table ({', '.join(_TABLES)}); it holds {len(tables)}: {named}")
             with archive.open(tables[0]) as inner:
                 yield from _limited(inner)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:  # RuntimeError: it asks for a password
+    except SheetError:
+        raise
+    except Exception as error:  # zipfile and its decompressors have no error of their own for what is broken; RuntimeError: it asks for a password
         raise SheetError(f"the archive cannot be read: {error}") from error
 
 

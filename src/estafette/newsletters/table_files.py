@@ -21,7 +21,7 @@ MAX_ROW: Final = 100_000
 MAX_COLUMNS: Final = 200
 SEPARATORS: Final = (",", ";", "\t", "|")
 _BOMS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-_ADDRESS: Final = re.compile(r"[^\s@,;\t|\"']+@[^\s@,;\t|\"']+\.[^\s@,;\t|\"']+")
+_ADDRESS: Final = re.compile(r"[^\s@,;\t|\"']{1,64}@[^\s@,;\t|\"']{1,255}\.[^\s@,;\t|\"']")  # bounded: it is tried at every place of a long line
 
 
 @dataclass(frozen=True, slots=True)
