@@ -79,6 +79,7 @@ SHELL: dict[str, set[str]] = {
         "membership.py",
         "path.py",
         "publishing.py",
+        "rotation.py",
         "people.py",
         "router.py",
         "shaping_watch.py",

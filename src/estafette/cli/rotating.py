@@ -9,14 +9,11 @@ from estafette.cli.ground import NOT_FOUND, PROBLEM, Ground, account_or_only, fa
 from estafette.cli.printing import print_json, print_table
 from estafette.clock import to_iso
 from estafette.deliver.dns import DnsResolver
-from estafette.deliver.publishing import Seen, look_up, published_records
+from estafette.deliver.rotation import NotReady, Rotation
 from estafette.mail.zone import Record
-from estafette.model import Account
 from estafette.store.seam import Store
 from estafette.store.signers import Signer
-from estafette.vault import Vault, new_dkim_key, open_vault
-
-RSA, ED25519 = "rsa-sha256", "ed25519-sha256"
+from estafette.vault import open_vault
 
 
 @click.command("rotate")
@@ -41,18 +38,17 @@ def domain_rotate(ground: Ground, name: str, account_name: str | None, is_ed2551
 
     async def work(store: Store) -> tuple[list[Signer], list[Record]]:
         owner = await account_or_only(store, account_name)
-        signers = await store.signers.list(owner.id, name)
-        if not signers:
+        rotation = Rotation(store, ground.clock, ground.config, open_vault(ground.config, ground.clock), owner.id, name)
+        if not await rotation.keys():
             fail(NOT_FOUND, f"{name} has no signing key (estafette domain add {name} makes one)")
-        vault = open_vault(ground.config, ground.clock)
         if drop is not None:
-            if not await store.signers.drop(owner.id, name, drop):
+            if not await rotation.drop(drop):
                 fail(PROBLEM, f"{name} has no key {drop!r} that does not sign")
         elif is_switch:
-            await _switch(ground, store, owner, name, vault, unchecked)
+            await _switch(ground, rotation, unchecked)
         else:
-            await _make(ground, store, owner, signers, name, vault, is_ed25519)
-        return await store.signers.list(owner.id, name), await _waiting(ground, store, owner, name, vault)
+            await rotation.make(is_ed25519=is_ed25519)
+        return await rotation.keys(), await rotation.waiting()
 
     keys, records = ground.run(work)
     if ground.is_json:
@@ -64,31 +60,13 @@ def domain_rotate(ground: Ground, name: str, account_name: str | None, is_ed2551
         click.echo(f"\npublish: {record.name} TXT {record.value}")
 
 
-async def _make(ground: Ground, store: Store, owner: Account, signers: list[Signer], name: str, vault: Vault, is_ed25519: bool) -> None:
-    """A waiting key for each algorithm that signs, or the one that was asked for; none where one waits already."""
-    waits = {s.key.algorithm for s in signers if s.state == "waiting"}
-    wanted = {ED25519} if is_ed25519 else {s.key.algorithm for s in signers if s.state == "signing"} or {RSA}
-    taken = {s.key.selector for s in signers}
-    for algorithm in sorted(wanted - waits):
-        key = new_dkim_key(name, vault, ground.clock, algorithm, taken)
-        await store.signers.add(owner.id, key, ground.clock.now_us())
-        taken.add(key.selector)
-
-
-async def _switch(ground: Ground, store: Store, owner: Account, name: str, vault: Vault, unchecked: bool) -> None:
-    records = await _waiting(ground, store, owner, name, vault)
-    if not records:
-        fail(PROBLEM, f"{name} has no new key (estafette domain rotate {name} makes one)")
-    if not unchecked:
-        delivery = ground.config.delivery
-        resolver = DnsResolver([(e.host, e.port) for e in delivery.dns], delivery.dns_timeout_s, ground.clock)
-        for one in await look_up(records, resolver):
-            if one.seen is not Seen.OK:
-                fail(PROBLEM, f"{one.record.name} is not in the DNS as it should be ({one.why or one.seen.value}); nothing was changed")
-    await store.signers.switch(owner.id, name, ground.clock.now_us())
-
-
-async def _waiting(ground: Ground, store: Store, owner: Account, name: str, vault: Vault) -> list[Record]:
-    """The records of the keys that wait: to be published before the switch."""
-    names = {f"{s.key.selector}._domainkey.{name}" for s in await store.signers.list(owner.id, name) if s.state == "waiting"}
-    return [record for record in await published_records(store, owner.id, name, "", ground.config, vault) if record.name in names]
+async def _switch(ground: Ground, rotation: Rotation, unchecked: bool) -> None:
+    delivery = ground.config.delivery
+    resolver = None if unchecked else DnsResolver([(e.host, e.port) for e in delivery.dns], delivery.dns_timeout_s, ground.clock)
+    try:
+        await rotation.switch(resolver)
+    except NotReady as error:
+        one, name = error.record, rotation.name
+        if one is None:
+            fail(PROBLEM, f"{name} has no new key (estafette domain rotate {name} makes one)")
+        fail(PROBLEM, f"{one.record.name} is not in the DNS as it should be ({one.why or one.seen.value}); nothing was changed")

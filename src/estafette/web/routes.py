@@ -57,6 +57,7 @@ OF_ACCOUNT: Final[tuple[tuple[str, str, Endpoint, May], ...]] = (
     ("POST", "/domains", domains.add, May.DOMAINS),
     ("GET", "/domains/{name}", domains.domain, May.READ),
     ("POST", "/domains/{name}", domains.check, May.DOMAINS),
+    ("POST", "/domains/{name}/keys", domains.rotate, May.DOMAINS),
     ("GET", "/live", live.live, May.READ),
     ("GET", "/search", activity.search, May.READ),
     ("GET", "/activity", activity.activity, May.READ),
