@@ -1,5 +1,6 @@
 """Reads what reports show from the counters: one object per account and selection, so that every page asks in the same way."""
 
+import asyncio
 from dataclasses import dataclass
 
 from estafette.config import Tracking
@@ -23,6 +24,16 @@ async def measured(store: Store, account_id: int, defaults: Tracking) -> Measure
     """Asked anew for each page: rates and "not measured" depend on it."""
     policy = await store.privacy.policy(account_id)
     return Measured(policy.has_opens(defaults.opens), policy.has_clicks(defaults.clicks))
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The figures of a period, of the equal period before it, and of its slices."""
+
+    total: Figures
+    persons: Figures  # the same without what machines opened and clicked
+    before: Figures
+    series: list[Figures]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,20 @@ class FiguresDesk:
         counts = await self.counts(period)
         made = [figures_of_counters(counts, click_implies_open=self.has_opens, without_machines=without, in_flight=flying) for without in (False, True)]
         return made[0], made[1]
+
+    async def survey(self, period: Period) -> "Survey":
+        """Everything that a report begins with. The counters of the period are read once: what its slices add up to is the whole."""
+        if period.since % period.width or period.until % period.width:  # slices at the ends hold more than the period
+            totals, series, before = await asyncio.gather(self.totals(period), self.series(period), self.total(period.before))
+            return Survey(*totals, before, series)
+        slices, flying, before = await asyncio.gather(
+            self.store.statistics.slices(self._selection(), period.resolution, period.since, period.until),
+            self.store.statistics.in_flight(self.account_id, period.since, period.until, self.campaign_id, self.door),
+            self.total(period.before),
+        )
+        counts, implies = added(slices), self.has_opens
+        made = [figures_of_counters(counts, click_implies_open=implies, without_machines=without, in_flight=flying) for without in (False, True)]
+        return Survey(made[0], made[1], before, figures_over_time(period, slices, click_implies_open=implies))
 
     async def series(self, period: Period, timing: Timing = Timing.MESSAGE) -> list[Figures]:
         """Figures per slice."""
