@@ -17,7 +17,7 @@ run: $(VENV)/.run  ## start Estafette with SQLite on loopback; prints URLs, API 
 	$(BIN)/estafette demo
 
 test: $(VENV)/.test lint  ## lint, types and the whole test suite
-	$(BIN)/pytest -q -n 2 --dist worksteal $(ARGS) || { echo "*** once more, alone: what fails only while two tests share the machine is not a defect of the product ***"; \
+	$(BIN)/pytest -q -n 3 --dist worksteal $(ARGS) || { echo "*** once more, alone: what fails only while three tests share the machine is not a defect of the product ***"; \
 	  $(BIN)/pytest -q -n 0 --last-failed --last-failed-no-failures none $(ARGS); }
 
 lint: $(VENV)/.test
