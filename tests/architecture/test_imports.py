@@ -185,6 +185,7 @@ SHELL: dict[str, set[str]] = {
         "overview.py",
         "passwords.py",
         "properties.py",
+        "resending.py",
         "routes.py",
         "segments.py",
         "sending_queue.py",

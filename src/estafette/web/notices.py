@@ -14,6 +14,7 @@ NOTICES: Final = {
     "destination_stopped": _("The destination is stopped for this account: its messages wait."),
     "destination_goes_on": _("The mail to this destination goes on."),
     "destination_purged": _("What waits for this destination ends now. It is told in the history of every message."),
+    "resent": _("The mail was accepted once more. Its way is shown here, live."),
     "retried": _("The next attempt is made at once."),
     "domain_added": _("The domain was added. Publish the records below, then check again."),
     "domain_verified": _("The domain is verified: you may send from it."),

@@ -63,6 +63,8 @@ OF_ACCOUNT: Final[tuple[tuple[str, str, Endpoint, May], ...]] = (
     ("GET", "/activity", activity.activity, May.READ),
     ("GET", "/messages/{id:int}", message.message, May.READ),
     ("GET", "/messages/{id:int}/preview", message.preview, May.CONTENT),
+    ("GET", "/messages/{id:int}/source", message.source, May.CONTENT),
+    ("POST", "/messages/{id:int}/resend", message.again, May.SEND),
     ("POST", "/messages/{id:int}/retry", message.retry, May.RETRY),
     ("POST", "/messages/{id:int}/cancel", message.cancel, May.RETRY),
     ("POST", "/messages/{id:int}/block", message.block, May.BLOCK),
