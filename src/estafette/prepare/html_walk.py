@@ -88,15 +88,18 @@ def _comment(text: str, at: int, end: int, is_conditional: bool) -> Generator[Pi
             yield Piece(Kind.UNSEEN, at, after)
         return after if after <= end else 0
     closing = COMMENT_END.search(text, at + 4, end)
-    if closing is None:
-        return 0
-    condition = CONDITION.match(text, at, closing.start())
-    if condition is None or is_conditional:
-        yield Piece(Kind.UNSEEN, at, closing.end())
-    else:
+    inside_end = closing.start() if closing else end
+    condition = CONDITION.match(text, at, inside_end)
+    if condition is not None and not is_conditional:  # one that does not end goes to the end of the text, and what is in it counts (html_spans.py)
         yield Piece(Kind.UNSEEN, at, condition.end())
-        yield from _walk(text, condition.end(), closing.start(), True)
+        yield from _walk(text, condition.end(), inside_end, True)
+        if closing is None:
+            return end
         yield Piece(Kind.UNSEEN, closing.start(), closing.end())
+    elif closing is None:
+        return 0
+    else:
+        yield Piece(Kind.UNSEEN, at, closing.end())
     return closing.end()
 
 
