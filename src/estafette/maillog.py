@@ -116,6 +116,11 @@ def source_aside(source: str, why: str, for_s: float) -> None:
     _say(logging.ERROR, "source set aside", source=source, why=why, seconds=round(for_s))
 
 
+def site_shared(site: str, holders: int) -> None:
+    """A busy site is worked by several workers from now on, or by one again."""
+    _say(logging.INFO, "site shared", site=site, workers=holders)
+
+
 def sts_unavailable(domain: str, why: str) -> None:
     """A domain announces a TLS policy (MTA-STS) that cannot be fetched: an older one holds, or none."""
     _say(logging.WARNING, "policy unavailable", domain=domain, why=why)

@@ -227,6 +227,8 @@ class Accepted:
     is_key_conflict: bool = False  # the key was known for another request
 
 
+WHOLE: Final = 27720
+"""Parts of a site that is shared among workers: a number that 2 to 12 divide."""
 LANES: Final = 6
 """Lanes of the queue of a site; queue/lanes.py says which message stands in which."""
 
@@ -430,8 +432,12 @@ class MessageView:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A worker's hold on one path (source address × site), with its end."""
+    """A worker's hold on one site, or on a part of it (decision 50), with its end."""
 
     path: str
     owner: int  # worker incarnation
     until: int
+    low: int = 0
+    high: int = WHOLE
+    holders: int = 1  # among how many the site is shared; what the row of its first holder says counts
+    words: str = ""  # what servers last told this holder that concerns the others (`queue.shares.Word`, JSON)

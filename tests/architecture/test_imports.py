@@ -76,6 +76,7 @@ SHELL: dict[str, set[str]] = {
         "engine.py",
         "flight_files.py",
         "holdings.py",
+        "leasing.py",
         "membership.py",
         "path.py",
         "publishing.py",

@@ -3,18 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from estafette.clock import DAY_US, SECOND_US, ManualClock
 from estafette.model import (
     LANES,
+    WHOLE,
     Account,
     BlockCause,
     Claimed,
     DkimKey,
     Door,
     EventKind,
+    Lease,
     NewMessage,
     Options,
     Outcome,
@@ -244,6 +247,34 @@ async def test_a_path_has_one_holder_until_its_lease_ends(store: Database) -> No
     await store.release_paths(two.id, ["a"])
     assert await store.lease_paths(one.id, ["a"], NOW + 12, NOW + 20) == ["a"]
     assert {lease.path: lease.owner for lease in await store.leases()} == {"a": one.id, "b": one.id, "c": two.id}
+
+
+async def test_parts_of_a_path_never_overlap_and_a_dead_holder_keeps_nobody_off(store: Database) -> None:
+    one, two, three = [await store.join(name, NOW, NOW + DAY_US) for name in ("one", "two", "three")]
+    half, rest = Lease("a", one.id, NOW + 10, 0, WHOLE // 2, 2), Lease("a", two.id, NOW + 10, WHOLE // 2, WHOLE, 2, '["slow"]')
+    assert await store.lease_paths(one.id, ["a"], NOW, NOW + 10) == ["a"]
+    assert not await store.share_path(two.id, rest, NOW), "the whole is taken"
+    assert await store.shared_paths() == []
+    assert await store.share_path(one.id, half, NOW) and await store.share_path(two.id, rest, NOW)
+    assert await store.shared_paths() == [half, rest]
+    assert not await store.share_path(one.id, replace(half, high=WHOLE // 2 + 1), NOW), "it would reach into the other's part"
+    assert not await store.share_path(three.id, Lease("a", three.id, NOW + 10, 5, 6, 2), NOW)
+    assert await store.lease_paths(three.id, ["a"], NOW, NOW + 10) == []
+    assert await store.lease_paths(one.id, ["a"], NOW, NOW + 20) == ["a"], "prolonged, not widened"
+    assert [(lease.owner, lease.until, lease.high) for lease in await store.shared_paths()] == [(one.id, NOW + 20, WHOLE // 2), (two.id, NOW + 10, WHOLE)]
+    assert await store.share_path(one.id, replace(half, high=WHOLE, until=NOW + 30, holders=1), NOW + 11), "the other's lease has run out"
+    assert await store.lease_paths(two.id, ["a"], NOW + 12, NOW + 20) == []
+    await store.retire(one.id, NOW + 13, ())
+    assert not await store.share_path(one.id, half, NOW + 14), "who was declared dead takes nothing"
+    assert await store.lease_paths(two.id, ["a"], NOW + 15, NOW + 20) == ["a"]
+
+
+async def test_many_take_parts_at_once_and_hold_no_more_than_the_whole(store: Database) -> None:
+    workers = [await store.join(f"w{n}", NOW, NOW + DAY_US) for n in range(4)]
+    wanted = [Lease("a", w.id, NOW + 10, low, low + WHOLE // 3, 3) for w in workers for low in range(0, WHOLE // 2, WHOLE // 8)]
+    await asyncio.gather(*(store.share_path(lease.owner, lease, NOW) for lease in wanted))
+    held = sorted((lease.low, lease.high) for lease in await store.shared_paths())
+    assert held and all(high <= low for (_, high), (low, _) in pairwise(held)), held
 
 
 async def test_two_workers_never_claim_the_same_message(store: Database, account: Account) -> None:

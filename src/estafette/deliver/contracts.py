@@ -1,5 +1,6 @@
 """What a path asks of the engine and of its site. Protocols only, so that each of them can be read, and tested, alone."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from estafette.deliver.attempt import Bench
@@ -10,6 +11,7 @@ from estafette.deliver.slots import Slots
 from estafette.deliver.sts import PolicyKeeper
 from estafette.model import Outcome
 from estafette.queue.shaper import Shaper
+from estafette.queue.shares import Word
 
 if TYPE_CHECKING:
     from estafette.deliver.path import Path  # which asks what stands here
@@ -24,6 +26,10 @@ class Engine(Bench, Protocol):
     shaper: Shaper
     slots: Slots
 
+    @property
+    def leases(self) -> "Spreading":
+        """Where words for the other holders of a site go."""
+
     async def settle(self, item: Item, outcome: Outcome) -> None:
         """Write an outcome; returns when it is durable, never raises."""
 
@@ -37,6 +43,13 @@ class Engine(Bench, Protocol):
         """Back into the queue, not before a moment (monotonic)."""
 
 
+class Spreading(Protocol):
+    """What a site needs of the leases."""
+
+    def say(self, name: str, words: Iterable[Word]) -> None:
+        """A server told us something: the other holders of the site must know."""
+
+
 class Home(Protocol):
     """What a path needs of its site."""
 
@@ -45,6 +58,9 @@ class Home(Protocol):
 
     def add(self, items: list[Item]) -> None:
         """Messages that may leave from another source."""
+
+    def say(self, words: Iterable[Word]) -> None:
+        """A server told the path something that other holders of the site must know."""
 
     def went_low(self, path: "Path") -> None:
         """A message was taken."""

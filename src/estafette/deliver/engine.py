@@ -13,7 +13,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Final
 
 from estafette import maillog
-from estafette.clock import SECOND_US, Clock
+from estafette.clock import Clock
 from estafette.deliver.attempt import Sending
 from estafette.deliver.beside import Beside
 from estafette.deliver.connecting import Connector
@@ -22,6 +22,7 @@ from estafette.deliver.demand import Demand
 from estafette.deliver.flight_files import Flights
 from estafette.deliver.flights import FlightLog
 from estafette.deliver.holdings import Holdings, Item
+from estafette.deliver.leasing import Leases
 from estafette.deliver.limits import Limits
 from estafette.deliver.membership import BEATS, LeaseLost, Membership
 from estafette.deliver.outcome import Facts, after_fault, blocked
@@ -51,7 +52,6 @@ UNROUTED: Final = 200
 MAX_UNROUTED: Final = 20
 """Places of unrouted messages that are claimed from at once."""
 LONG_PAUSE_S: Final = 5.0
-MAX_PATHS: Final = 5000
 LAST_S: Final = 2.0
 """How long the end waits for what is being written."""
 
@@ -79,7 +79,9 @@ class Engine:
         self._hint = hint  # tells the other workers of this machine that something was queued
         self._membership = Membership(store, clock, worker_id, limits.lease_s, logs, self.shaper.home)
         self._holdings = Holdings(store, clock, worker_id, contents, flights)
-        self._sites: dict[str, Site] = {}  # those that this worker has leased
+        self.leases = Leases(self, store, clock, self._membership, self.shaper, worker_id, limits.lease_s, limits.share_after, sending.plan.pauses_s,
+                             self._left, hint)  # fmt: skip
+        self._sites = self.leases.sites
         self.slots = Slots(limits.max_connections, self._paths)
         self._sweeper = Sweeper(store, clock, worker_id, self.shaper, shaping, self.connector.results, self._paths, self._reshaped)
         self._warming = Warming(store, clock, self.shaper, lambda: self._membership.delivering)
@@ -174,7 +176,8 @@ class Engine:
             try:
                 if await self._membership.beat():
                     self._wake.set()
-                await self._share_paths()
+                await self.leases.keep()
+                self._wake.set()
             except LeaseLost:
                 raise
             except Exception as fault:
@@ -182,32 +185,8 @@ class Engine:
                 pause_s = min(pause_s, POLL_S)
             await asyncio.sleep(pause_s)
 
-    async def _share_paths(self) -> None:
-        """Prolong what we hold; begin to leave what is another's now. A site is let go of when it is at rest (`_let_go`)."""
-        now, now_s, names = self.clock.now_us(), self.clock.monotonic(), list(self._sites)
-        held = set(await self._store.lease_paths(self._worker_id, names, now, now + self._lease_us))
-        self.shaper.share_with(self._membership.delivering)
-        too_many = max(0, len(self._sites) - MAX_PATHS)
-        for name in names:
-            site = self._sites.get(name)
-            if site is None:
-                continue
-            is_leaving = name not in held or self._membership.is_elsewhere(name)
-            if not is_leaving and too_many and site.is_at_rest and self.shaper.forget(name, now_s):  # the oldest that have no trouble to remember
-                is_leaving, too_many = True, too_many - 1
-            if is_leaving and not site.is_leaving:
-                self._beside.start(self._holdings.release(site.leave(), name))
-            site.is_leaving = is_leaving
-        self._wake.set()
-
-    async def _let_go(self) -> None:
-        gone = [name for name, site in self._sites.items() if site.is_leaving and site.is_at_rest]
-        for name in gone:
-            del self._sites[name]
-            self.shaper.forget(name, self.clock.monotonic(), is_lost=True)
-        if gone:
-            await self._store.release_paths(self._worker_id, gone)
-            self._hint()
+    def _left(self, site: Site) -> None:
+        self._beside.start(self._holdings.release(site.leave(), site.name))
 
     # -- claiming -------------------------------------------------------------------------------------------------------
 
@@ -226,14 +205,16 @@ class Engine:
     async def _round(self) -> None:
         if not self.is_sure:
             return
-        await self._let_go()
+        await self.leases.let_go()
         now, now_s = self.clock.now_us(), self.clock.monotonic()
         if now_s - self._looked_s > self._limits.lease_s / BEATS:
             self._looked_s = now_s
             await self._holdings.look_for_forgotten()
         due = await self._store.due_sites(now, MAX_SITES, self._due_after)
         self._due_after = "" if (is_all := len(due) < MAX_SITES) else due[-1]
-        await self._lease([name for name in due if not is_unrouted(name) and name not in self._sites and not self._membership.is_elsewhere(name)], now)
+        routed = [name for name in due if not is_unrouted(name)]
+        await self.leases.take(routed)
+        await self.leases.look(routed)
         places = rooms_for([[self._routing[lane] for lane in range(LANES)]], UNROUTED)
         wants = [Want(name, places) for name in due if is_unrouted(name)][:MAX_UNROUTED] if any(places) else []
         wants += [Want(name, rooms) for name in due if (site := self._sites.get(name)) is not None and any(rooms := site.rooms)]
@@ -264,20 +245,6 @@ class Engine:
             if stale := site.take_stale():
                 self._beside.start(self._holdings.release(stale, name))
             site.work()
-
-    async def _lease(self, names: Sequence[str], now: int) -> None:
-        if names:
-            for name in await self._store.lease_paths(self._worker_id, names, now, now + self._lease_us):
-                if name not in self._sites:
-                    self._sites[name] = Site(self, name)
-
-    async def _try_lease(self, site: str) -> None:
-        """Begin a path if it should be ours and nobody else has it; the next round tries again."""
-        if site not in self._sites and not self._membership.is_elsewhere(site):
-            try:
-                await self._lease([site], self.clock.now_us())
-            except Exception as fault:
-                maillog.fault("leases", site, fault)
 
     async def _dispatch(self, items: Sequence[Item], now: int) -> None:
         """Block list asked once more, then to the paths; what must be routed is routed beside."""
@@ -323,7 +290,7 @@ class Engine:
 
     async def _hand_over(self, name: str, items: list[Item]) -> None:
         """To the site when it is ours, else back into the queue under its name, where its owner finds it."""
-        await self._try_lease(name)
+        await self.leases.try_take(name)
         site = self._site_of(name)
         if site is not None and (site.has_room or all(item.claim.site == name for item in items)):
             site.add(items)
@@ -344,7 +311,7 @@ class Engine:
     async def _learn(self, domain: str) -> None:
         route = await self.router.route(domain)
         if isinstance(route, Route):
-            await self._try_lease(route.site)
+            await self.leases.try_take(route.site)
 
     # -- the paths' side --------------------------------------------------------------------------------------------------
 
@@ -364,10 +331,6 @@ class Engine:
     def _reshaped(self) -> None:
         for site in self._sites.values():
             site.take_up_again()
-
-    @property
-    def _lease_us(self) -> int:
-        return int(self._limits.lease_s * SECOND_US)
 
     def may_connect(self, path: Path) -> bool:
         """Reserve a connection of the process; False: the path is called again when there is one."""

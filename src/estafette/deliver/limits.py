@@ -10,6 +10,7 @@ class Limits:
     lease_s: float = 30.0
     connections_per_path: int = 20
     max_connections: int = 500
+    share_after: int = 100  # messages that must have gone to a site while more were waiting, until other workers are asked to help
 
     @property
     def flights(self) -> int:

@@ -48,6 +48,11 @@ class Membership:
         return preferred_worker(self._home(site), self._delivering) != self._worker_id
 
     @property
+    def members(self) -> list[int]:
+        """The workers that share the sites."""
+        return self._delivering
+
+    @property
     def delivering(self) -> int:
         """How many workers share the sites."""
         return len(self._delivering)

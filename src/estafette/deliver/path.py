@@ -24,6 +24,7 @@ from estafette.queue import reactions
 from estafette.queue.pools import blames_source, defers_elsewhere
 from estafette.queue.ready import Ready
 from estafette.queue.shaper import FULL, Wait, Way
+from estafette.queue.shares import Word, words_of
 
 READ_AHEAD: Final = 64
 DIRECT: Final = 500
@@ -47,7 +48,7 @@ class Path:
         self._engine = engine
         self._senders: set[asyncio.Task[None]] = set()
         self._idle: deque[asyncio.Future[None]] = deque()
-        self._open = 0  # connections that are greeted
+        self.greeted = 0  # connections that are greeted
         self._is_stopping = False
         self._alarm: asyncio.TimerHandle | None = None  # calls work() when a limit lets something go
         self._rate_until_s = 0.0  # monotonic: nothing may go before then
@@ -113,7 +114,7 @@ class Path:
             if not waiter.done():
                 waiter.set_result(None)
                 wanted -= 1
-        while wanted > 0 and len(self._senders) - self._open < max(1, self._open) and len(self._senders) < self.way.flow.size and engine.may_connect(self):
+        while wanted > 0 and len(self._senders) - self.greeted < max(1, self.greeted) and len(self._senders) < self.way.most and engine.may_connect(self):
             wait_s = engine.shaper.open(self.way, engine.clock.monotonic())
             if wait_s:
                 engine.slots.give_back(self)
@@ -145,6 +146,11 @@ class Path:
             waiter = self._idle.popleft()
             if not waiter.done():
                 waiter.cancel()
+
+    def narrow(self) -> None:
+        """Close unused connections that are too many now."""
+        for _ in range(len(self._senders) - self.way.most):
+            self.close_idle()
 
     def leave(self) -> list[Item]:
         """What no sender has begun with goes back; unused connections close."""
@@ -212,7 +218,7 @@ class Path:
                         await asyncio.shield(previous)  # who cuts us here must not take an outcome along
                 finally:
                     self.in_flight -= 1
-                if connection.sent >= self._engine.shaper.messages_per_connection(self.way) or len(self._senders) > self.way.flow.size:
+                if connection.sent >= self._engine.shaper.messages_per_connection(self.way) or len(self._senders) > self.way.most:
                     return
         finally:
             if connection is not None:
@@ -221,7 +227,7 @@ class Path:
                 await asyncio.shield(settling)
 
     def _close(self, connection: Connection) -> None:
-        self._open -= 1
+        self.greeted -= 1
         connection.quit()
 
     async def _next(self, connection: Connection | None) -> Item | None:
@@ -303,7 +309,7 @@ class Path:
         if isinstance(found, Nowhere):
             await self._no_connection(item, found, started_s, demand)
             return None
-        self._open += 1
+        self.greeted += 1
         self.work()  # a host answers: more connections may be opened
         return found
 
@@ -315,8 +321,8 @@ class Path:
             facts = Facts(engine.clock.now_us(), engine.clock.random(), self.site.name, "tls", link.host if link else "", tls_wanted=demand.said_by)
             await self._fail([item], nowhere.fault, nowhere.text, facts)
             return
-        if self._open and link is not None:  # others work: one connection too many, nobody's failure
-            shaper.unreachable(self.way, self._open, now_s, started_s, engine.sending.plan.pauses_s)
+        if self.greeted and link is not None:  # others work: one connection too many, nobody's failure
+            shaper.unreachable(self.way, self.greeted, now_s, started_s, engine.sending.plan.pauses_s)
             maillog.path_slowed(self.name, nowhere.text, 0)
             self.ready.put_back(item)
             return
@@ -330,6 +336,7 @@ class Path:
                 self.site.add(items)
                 return
         shaper.unreachable(self.way, 0, now_s, started_s, engine.sending.plan.pauses_s)
+        self.site.say([Word(engine.clock.now_us(), self.way.source, "dead", nowhere.text[:200])])
         maillog.path_slowed(self.name, nowhere.text, max(0.0, self.way.flow.paused_until_s - now_s))
         facts = Facts(engine.clock.now_us(), engine.clock.random(), self.site.name, nowhere.stage, duration_ms=int((now_s - started_s) * 1000))
         if link is not None:
@@ -378,7 +385,9 @@ class Path:
         told = reactions.Heard(now_s, self.way.source, self.site.name, self.way.effective.provider, host, claim.account, claim.campaign, reply.code,
                                reply.enhanced or "", reply.text, verdict.category, stage)  # fmt: skip
         measures = self._engine.shaper.failed(self.way, verdict, told, began_s)
+        is_slower = self.way.flow.slowed_at_s != flow.slowed_at_s
+        self.site.say(words_of(verdict, reply.text, self.way.source, measures, self._engine.clock.now_us(), now_s, is_slower))
         for measure in measures:
             maillog.measure_begun(self.name, measure.reaction.name, measure.reply, measure.until_s - now_s)
-        if not measures and self.way.flow.slowed_at_s != flow.slowed_at_s:
+        if not measures and is_slower:
             maillog.path_slowed(self.name, str(reply), max(0.0, self.way.flow.paused_until_s - now_s))

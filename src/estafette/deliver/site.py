@@ -16,6 +16,7 @@ from estafette.deliver.path import DIRECT, READ_AHEAD, Path
 from estafette.model import LANES
 from estafette.queue.ready import rooms_for
 from estafette.queue.shaping import hosts_of
+from estafette.queue.shares import Word
 
 NO_SOURCE_S: Final = 60.0
 """Until a message without a usable source looks again, when nothing names a better moment."""
@@ -31,6 +32,7 @@ class Site:
         self.has_more = False  # the queue held more than was claimed
         self.is_leaving = False  # the site is another worker's now: nothing new comes in
         self.read_ahead = READ_AHEAD
+        self.begun = 0  # messages that left the ready ones, ever
         self._engine = engine
         self._unfit: dict[str, None] = {}  # sources of a family (IPv4, IPv6) that no host of the site has
         self._is_stopping = False
@@ -85,6 +87,19 @@ class Site:
         for path in list(self.paths.values()):
             path.work()
 
+    def is_pressed(self, is_due: bool) -> bool:
+        """True when more waits than is under way: in the queue (`is_due`), or ready here."""
+        return self.has_more or (is_due and not self.has_room) or any(path.waiting > path.in_flight for path in self.paths.values())
+
+    def is_connected(self, source: str) -> bool:
+        """True when a server has greeted us from this source and the connection is open."""
+        return source in self.paths and self.paths[source].greeted > 0
+
+    def narrow(self) -> None:
+        """Fewer connections are allowed: those that do nothing are closed, the others after their message."""
+        for path in self.paths.values():
+            path.narrow()
+
     def take_up_again(self) -> None:
         """Other limits hold from now on."""
         self.read_ahead = READ_AHEAD
@@ -112,8 +127,13 @@ class Site:
 
     # -- the paths' side --------------------------------------------------------------------------------------------------
 
+    def say(self, words: Iterable[Word]) -> None:
+        """A server told a path something that other holders of the site must know."""
+        self._engine.leases.say(self.name, words)
+
     def went_low(self, path: Path) -> None:
         """A path has little left: more may be claimed."""
+        self.begun += 1
         if self.has_more and len(path.ready) < self.read_ahead // 2 + 1:
             if not path.ready:
                 self.read_ahead = min(READ_AHEAD, 2 * self.read_ahead)
@@ -134,7 +154,7 @@ class Site:
             return None
         path = self.paths.get(source)
         if path is None:
-            path = self.paths[source] = Path(self._engine, self, shaper.way(self.name, self.hosts, source))
+            path = self.paths[source] = Path(self._engine, self, shaper.way(self.name, self.hosts, source, now_s))
             if self._is_stopping:
                 path.stop_taking()
         return path

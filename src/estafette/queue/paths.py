@@ -44,4 +44,13 @@ def is_unrouted(site: str) -> bool:
 
 def preferred_worker(site: str, workers: Sequence[int]) -> int:
     """Which of the living workers should hold the paths of a site (rendezvous hashing: few sites move when a worker comes or goes)."""
-    return max(workers, key=lambda worker: hashlib.blake2b(f"{worker}|{site}".encode(), digest_size=8).digest(), default=0)
+    return max(workers, key=lambda worker: _preference(site, worker), default=0)
+
+
+def by_preference(site: str, workers: Sequence[int]) -> list[int]:
+    """All of them, the preferred one first: those that share a site stand at the head."""
+    return sorted(workers, key=lambda worker: _preference(site, worker), reverse=True)
+
+
+def _preference(site: str, worker: int) -> bytes:
+    return hashlib.blake2b(f"{worker}|{site}".encode(), digest_size=8).digest()

@@ -51,6 +51,18 @@ def take(meter: Meter, now_s: float, per_s: float, burst: int = 1) -> tuple[Mete
     return Meter(now + ahead + step, step), 0.0
 
 
+def charge(meter: Meter, now_s: float, per_s: float, count: int) -> Meter:
+    """As if so many more had gone just now: what another worker may have sent of a burst that is this one's from now on."""
+    if per_s == NO_LIMIT or count <= 0:
+        return meter
+    step = math.ceil(_NS / per_s)
+    now = int(now_s * _NS)
+    ahead = max(meter.due_ns - now, 0)
+    if ahead and step != meter.step_ns:
+        ahead = -(-ahead * step // meter.step_ns)
+    return Meter(now + ahead + count * step, step)
+
+
 def take_all(meters: Sequence[Meter], now_s: float, paces: Sequence[Pace]) -> tuple[list[Meter], float]:
     """One more that counts on several meters at once: all of them, or none and the longest wait."""
     taken = [take(meter, now_s, pace.per_s, pace.burst) for meter, pace in zip(meters, paces, strict=True)]

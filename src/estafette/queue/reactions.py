@@ -130,6 +130,16 @@ class Watch:
             del self._measures[next(iter(self._measures))]
         return fresh
 
+    def adopt(self, name: str, key: tuple[str, ...], now_s: float, until_s: float, reply: str) -> Measure | None:
+        """A measure that another worker took: it holds here too, until the same moment. None when no reaction has that name or it is known already."""
+        reaction = next((reaction for reaction in self._reactions if reaction.name == name), None)
+        running = self._measures.get(key, ())
+        if reaction is None or until_s <= now_s or any(m.reaction.name == name and m.until_s >= until_s - 1.0 for m in running):
+            return None
+        fresh = Measure(reaction, key, now_s, until_s, reply[:200])
+        self._measures[key] = (*(m for m in running if m.reaction.name != name), fresh)
+        return fresh
+
     def in_force(self, now_s: float, source: str, site: str, account: str = "", campaign: str = "") -> list[Measure]:
         """The measures that hold now for a message of this account and campaign on this path."""
         if not self._measures:

@@ -15,18 +15,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from estafette.clock import SECOND_US
 from estafette.mail.reply_rules import Verdict
 from estafette.queue.pools import Aside, Pool, after_blame, after_failure, blames_source, by_preference, pool_for
-from estafette.queue.rate import Meter, Pace, take, take_all
+from estafette.queue.rate import Meter, Pace, charge, take, take_all
 from estafette.queue.reactions import Heard, Measure, Watch, lowered, rest_s
-from estafette.queue.shaping import Caps, Effective, NamedLimit, Table, counter_of, home_of, is_below, limits_for, part_of
+from estafette.queue.shaping import Caps, Effective, Limits, NamedLimit, Table, counter_of, home_of, is_below, limits_for, part_of
+from estafette.queue.shares import ALL, Share, Word, limits_of, most_holders
 from estafette.queue.warmup import OTHER, first
-from estafette.queue.window import Flow, answered, is_forgettable, limited, opened, refused_connection, rested, slowed, unreachable
+from estafette.queue.window import Flow, answered, is_forgettable, limited, opened, refused_connection, reshared, rested, slowed, unreachable
 
 FULL: Final = math.inf
 """Instead of a time to wait: not before a connection closes."""
 MAX_DOMAINS: Final = 10_000
 MAX_ASIDES: Final = 20_000
+ECHO_S: Final = 2.0
+"""What two holders of a site were told within this time is one complaint."""
+TROUBLE_S: Final = 60.0
+"""So long after a slow-down no site is shared out anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +52,15 @@ class Way:
     source: str
     effective: Effective
     flow: Flow
+    ceilings: Limits  # of `effective`, this worker's share of them
     open: int = 0  # connections, those being opened included
     messages: Meter = field(default_factory=Meter)
     connections: Meter = field(default_factory=Meter)
+
+    @property
+    def most(self) -> int:
+        """Connections that may be open now."""
+        return min(self.flow.size, self.flow.limits.connections)
 
 
 @dataclass(slots=True)
@@ -72,15 +84,20 @@ class Shaper:
         self._by_domain: dict[str, tuple[NamedLimit, ...]] = {}
         self._homes: dict[str, str] = {}
         self._workers = 1
+        self._shares: dict[str, Share] = {}  # of the sites that are shared with other workers
 
     # -- ways -------------------------------------------------------------------------------------------------------------
 
-    def way(self, site: str, hosts: Sequence[str], source: str) -> Way:
+    def way(self, site: str, hosts: Sequence[str], source: str, now_s: float = 0.0) -> Way:
         """The way from a source to a site; made when it is new."""
         way = self._ways.get((site, source))
         if way is None:
             effective = limits_for(hosts, "", self.table, source, self._caps)
-            way = self._ways[site, source] = Way(site, tuple(hosts), source, effective, opened(effective.limits))
+            share = self._shares.get(site, ALL)
+            ceilings = limits_of(effective.limits, share)
+            way = self._ways[site, source] = Way(site, tuple(hosts), source, effective, opened(ceilings), ceilings)
+            if not share.is_whole:
+                _spend(way, ceilings.burst, ceilings.connections, now_s)
         return way
 
     def home(self, site: str) -> str:
@@ -96,6 +113,45 @@ class Shaper:
         """So many workers deliver: of a limit whose paths are spread over all of them each keeps its part."""
         self._workers = max(1, workers)
 
+    def most_holders(self, site: str, workers: int, now_s: float, *, is_shared: bool) -> int:
+        """Among how many workers a site may be shared now. Sites under one provider's counter stay where that is, and a site with trouble is not shared out."""
+        ways = [way for (known, _), way in self._ways.items() if known == site]
+        if not ways or self.home(site) != site:
+            return 1
+        if not is_shared and any(way.flow.failures or way.flow.is_paused(now_s) or now_s - way.flow.slowed_at_s < TROUBLE_S for way in ways):
+            return 1
+        return most_holders([self._lowered(way, way.effective.limits, now_s) for way in ways], workers)
+
+    def share(self, site: str, share: Share, now_s: float) -> None:
+        """The part of a site that this worker holds from now on. What it gains of a burst counts as used: another may have used it just before."""
+        before = self._shares.pop(site, ALL)
+        if not share.is_whole:
+            self._shares[site] = share
+        for (known, _), way in self._ways.items():
+            if known == site:
+                limits = way.effective.limits
+                way.ceilings = limits_of(limits, share)
+                _spend(way, share.of(limits.burst) - before.of(limits.burst), share.of(limits.connections) - before.of(limits.connections), now_s)
+                way.flow = reshared(way.flow, self._lowered(way, way.ceilings, now_s), now_s)
+
+    def is_within(self, site: str) -> bool:
+        """True when no more connections are open than this worker's share of the site allows."""
+        return all(way.open <= way.flow.limits.connections for (known, _), way in self._ways.items() if known == site)
+
+    def hears(self, site: str, hosts: Sequence[str], word: Word, now_us: int, now_s: float, pauses_s: Sequence[float]) -> None:
+        """What another holder of a site was told counts here too."""
+        way, said_s = self.way(site, hosts, word.source, now_s), now_s - (now_us - word.at) / SECOND_US
+        if word.kind in ("slow", "blame"):
+            way.flow = slowed(way.flow, now_s, said_s - ECHO_S, word.wait_s)
+        if word.kind == "blame":
+            place = (word.source, site)
+            self._set_aside(place, after_blame(self._asides.get(place, Aside()), now_s, word.text, word.wait_s))
+        if word.kind == "dead":
+            way.flow = unreachable(way.flow, now_s, said_s, pauses_s)
+        until_s = now_s + (word.until - now_us) / SECOND_US
+        if word.kind == "measure" and (measure := self._watch.adopt(word.reaction, word.key, now_s, until_s, word.text)) is not None:
+            self._apply(measure, now_s)
+
     def forget(self, site: str, now_s: float, *, is_lost: bool = False) -> bool:
         """Forget the ways of a site that is given up, unless something was learnt there that is worth keeping (`is_lost`: in any case)."""
         ways = [way for (known, _), way in self._ways.items() if known == site]
@@ -105,6 +161,7 @@ class Shaper:
             for _ in range(way.open):
                 self.closed(way)
             del self._ways[site, way.source]
+        self._shares.pop(site, None)
         return True
 
     def reload(self, table: Table, now_s: float) -> None:
@@ -119,6 +176,7 @@ class Shaper:
         self._homes.clear()
         for key, way in self._ways.items():
             way.effective = limits_for(way.hosts, "", table, way.source, self._caps)
+            way.ceilings = limits_of(way.effective.limits, self._shares.get(way.site, ALL))
             self._fit(way, now_s, is_ordered=True)
             for _ in range(open_before[key]):  # what is open counts towards the limits that hold now
                 self._reserve(way)
@@ -156,7 +214,7 @@ class Shaper:
         if (wait_s := self.rest_s(way, now_s)) > 0:
             return wait_s
         self._fit(way, now_s)
-        if way.open >= way.flow.size or any(self._counter(limit, way.source).open >= self._part(limit).connections for limit in way.effective.named):
+        if way.open >= way.most or any(self._counter(limit, way.source).open >= self._part(limit).connections for limit in way.effective.named):
             return FULL
         limits = way.flow.limits
         way.connections, wait_s = take(way.connections, now_s, limits.connections_per_s, limits.connections)
@@ -233,12 +291,7 @@ class Shaper:
             way.flow = answered(way.flow, now_s, way.open)
         measures = self._watch.hear(heard)
         for measure in measures:
-            for other in self._ways.values():
-                if measure.key in (("path", other.source, other.site), ("source", other.source), ("site", other.site)):
-                    if measure.is_suspension:
-                        other.flow = rested(other.flow, now_s, measure.until_s)
-                    else:
-                        self._fit(other, now_s)
+            self._apply(measure, now_s)
         return measures
 
     def unreachable(self, way: Way, working: int, now_s: float, began_s: float, pauses_s: Sequence[float]) -> None:
@@ -298,12 +351,24 @@ class Shaper:
         return limit if limit.provider or self._workers == 1 else part_of(limit, self._workers)
 
     def _fit(self, way: Way, now_s: float, *, is_ordered: bool = False) -> None:
-        """The ceilings in force: those of the table, lowered by measures."""
+        """The ceilings in force: those of the table, lowered by measures; of them this worker's share."""
+        way.flow = limited(way.flow, self._lowered(way, way.ceilings, now_s), now_s, is_ordered=is_ordered)
+
+    def _lowered(self, way: Way, limits: Limits, now_s: float) -> Limits:
+        """`limits` are the way's ceilings, or all that the site allows."""
         lower = lowered(self._watch.in_force(now_s, way.source, way.site))
-        limits = way.effective.limits
-        if lower:
-            limits = replace(limits, **{name: min(getattr(limits, name), value) for name, value in lower.items()})
-        way.flow = limited(way.flow, limits, now_s, is_ordered=is_ordered)
+        if not lower:
+            return limits
+        whole = replace(way.effective.limits, **{name: min(getattr(way.effective.limits, name), value) for name, value in lower.items()})
+        return whole if limits is way.effective.limits else limits_of(whole, self._shares.get(way.site, ALL))
+
+    def _apply(self, measure: Measure, now_s: float) -> None:
+        for way in self._ways.values():
+            if measure.key in (("path", way.source, way.site), ("source", way.source), ("site", way.site)):
+                if measure.is_suspension:
+                    way.flow = rested(way.flow, now_s, measure.until_s)
+                else:
+                    self._fit(way, now_s)
 
     def _reserve(self, way: Way) -> None:
         way.open += 1
@@ -328,3 +393,8 @@ class Shaper:
             return ()
         return tuple(limit for limit in found if (not limit.sources or way.source in limit.sources)
                      and (not limit.mx or all(is_below(host, limit.mx) for host in way.hosts)))  # fmt: skip
+
+
+def _spend(way: Way, messages: int, connections: int, now_s: float) -> None:
+    way.messages = charge(way.messages, now_s, way.ceilings.messages_per_s, messages)
+    way.connections = charge(way.connections, now_s, way.ceilings.connections_per_s, connections)

@@ -145,6 +145,12 @@ def limited(flow: Flow, limits: Limits, now_s: float, *, is_ordered: bool = Fals
     return replace(flow, limits=limits, size=size, rate=rate, rate_step=step, eager_to=eager_to, step_at_s=now_s if is_wider else flow.step_at_s)
 
 
+def reshared(flow: Flow, limits: Limits, now_s: float) -> Flow:
+    """The worker's part of the site is another one from now on. What was not slowed down grows into a larger part as a new path would."""
+    grown = limited(flow, limits, now_s, is_ordered=True)
+    return grown if flow.slowed_at_s != -math.inf or flow.failures else replace(grown, eager_to=2**31)
+
+
 def is_forgettable(flow: Flow, now_s: float) -> bool:
     """True when a path with this flow may be forgotten: a new one would not go faster than what was learnt."""
     is_calm = now_s - flow.slowed_at_s > FORGET_S and now_s - flow.failed_at_s > FORGET_S

@@ -113,6 +113,12 @@ class Database:
     async def lease_paths(self, worker_id: int, paths: Sequence[str], now: int, until: int) -> list[str]:
         return await self.driver.write(lambda: workers.lease_paths(worker_id, paths, now, until), is_synced=False)
 
+    async def share_path(self, worker_id: int, lease: Lease, now: int) -> bool:
+        return await self.driver.write(lambda: workers.share_path(worker_id, lease, now), is_synced=False)
+
+    async def shared_paths(self) -> list[Lease]:
+        return await self.driver.read(workers.shared_paths)
+
     async def release_paths(self, worker_id: int, paths: Sequence[str]) -> None:
         await self.driver.write(lambda: workers.release_paths(worker_id, paths), is_synced=False)
 

@@ -33,6 +33,8 @@ SELECT name, (part).b[1], (part).b[2] FROM (
   SELECT c.relname AS name, regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''?(\d+)''?\) TO \(''?(\d+)''?\)') AS b
   FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = to_regclass($1)) part WHERE b IS NOT NULL"""
 """The days of a table: name, first id, end. The partition of what was there before, and the rest, have no two numbers."""
+PARTITION_MADE = "violates partition constraint"
+"""A row was on its way into the rest of a table while its day's partition was made: the next attempt finds that."""
 STILL_NEEDED = {
     "content": "SELECT EXISTS (SELECT 1 FROM queue WHERE submission_id >= $1 AND submission_id < $2)",
     "event": "SELECT EXISTS (SELECT 1 FROM message WHERE id >= $1 AND id < $2)",
@@ -92,7 +94,9 @@ class PostgresDriver:
                     result = await self._run(connection, make_unit)
                 self.syncs += is_synced
                 return result
-            except _AGAIN as error:
+            except (*_AGAIN, asyncpg.CheckViolationError) as error:
+                if isinstance(error, asyncpg.CheckViolationError) and PARTITION_MADE not in str(error):
+                    raise _fault(error) from error
                 if attempt == ATTEMPTS:
                     raise StoreFault(f"PostgreSQL: {error}") from error
             except FAULTS as error:

@@ -218,7 +218,14 @@ class Store(Protocol):
         """Every registered worker, living or not yet found dead."""
 
     async def lease_paths(self, worker_id: int, paths: Sequence[str], now: int, until: int) -> list[str]:
-        """Take or prolong path leases; returns those of `paths` that this worker now holds. Unsynced."""
+        """Take or prolong path leases; returns those of `paths` that this worker now holds (or a part of). Unsynced."""
+
+    async def share_path(self, worker_id: int, lease: Lease, now: int) -> bool:
+        """Hold the part of a path that `lease` names, instead of what this worker held of it; False when another holds some of that part, or this
+        worker was declared dead: nothing is written then. Unsynced."""
+
+    async def shared_paths(self) -> list[Lease]:
+        """The leases of the paths that are worked by several workers."""
 
     async def release_paths(self, worker_id: int, paths: Sequence[str]) -> None:
         """Give path leases back. Unsynced."""

@@ -49,10 +49,26 @@ def workers() -> Unit[list[Worker]]:
 def lease_paths(worker_id: int, paths: Sequence[str], now: int, until: int) -> Unit[list[str]]:
     """Sorted order, so that two workers never wait for each other crosswise."""
     held = []
+    yield Rows("lease_lock")
+    yield Rows("paths_drop_dead", (sorted(paths), worker_id, now))
     for path in sorted(paths):
-        if (yield Rows("path_take", (path, worker_id, now, until))):
+        if (yield Rows("path_take", (path, worker_id, until))):
             held.append(path)
     return held
+
+
+def share_path(worker_id: int, lease: Lease, now: int) -> Unit[bool]:
+    """The part of a path that `lease` names, unless somebody else holds some of it."""
+    yield Rows("lease_lock")
+    yield Rows("paths_drop_dead", ([lease.path], worker_id, now))
+    if not (yield Rows("workers_of", ([worker_id],))) or (yield Rows("path_overlap", (lease.path, worker_id, lease.low, lease.high))):
+        return False
+    yield Rows("path_share", (lease.path, worker_id, lease.until, lease.low, lease.high, lease.holders, lease.words))
+    return True
+
+
+def shared_paths() -> Unit[list[Lease]]:
+    return [Lease(*row) for row in (yield Rows("paths_shared"))]
 
 
 def release_paths(worker_id: int, paths: Sequence[str]) -> Unit[None]:

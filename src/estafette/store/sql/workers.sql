@@ -31,16 +31,31 @@ UPDATE queue SET owner = 0 WHERE owner = $1 AND message_id IN {ints:$2} RETURNIN
 -- name: reclaim_state
 UPDATE message SET state = $2, updated_at = $3 WHERE id = $1 AND state = 'sent'
 
+-- name: lease_lock (sqlite)
+SELECT 1
+-- name: lease_lock (postgres)
+-- Leases of one path are several rows: whoever writes one looks at the others first, and nobody else may write between. SQLite has one writer anyway.
+SELECT pg_advisory_xact_lock(1818583924)
+-- name: paths_drop_dead
+-- A lease that has run out, or whose holder is gone, keeps nobody off.
+DELETE FROM path_lease WHERE path IN {texts:$1} AND owner <> $2
+  AND (until < $3 OR NOT EXISTS (SELECT 1 FROM worker WHERE worker.id = path_lease.owner))
 -- name: path_take
--- A path is free when nobody holds it, when its lease has run out or when its holder is gone.
-INSERT INTO path_lease (path, owner, until) VALUES ($1, $2, $4)
-ON CONFLICT (path) DO UPDATE SET owner = excluded.owner, until = excluded.until
-WHERE path_lease.owner = excluded.owner OR path_lease.until < $3
-   OR NOT EXISTS (SELECT 1 FROM worker WHERE worker.id = path_lease.owner)
+-- Prolongs what the worker holds of a path, else takes the whole when nobody holds any of it.
+INSERT INTO path_lease (path, owner, until) SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($3 AS BIGINT)
+WHERE NOT EXISTS (SELECT 1 FROM path_lease WHERE path = $1 AND owner <> $2) OR EXISTS (SELECT 1 FROM path_lease WHERE path = $1 AND owner = $2)
+ON CONFLICT (path, owner) DO UPDATE SET until = excluded.until
 RETURNING path
+-- name: path_overlap
+SELECT owner FROM path_lease WHERE path = $1 AND owner <> $2 AND low < $4 AND high > $3
+-- name: path_share
+INSERT INTO path_lease (path, owner, until, low, high, holders, words) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (path, owner) DO UPDATE SET until = excluded.until, low = excluded.low, high = excluded.high, holders = excluded.holders, words = excluded.words
+-- name: paths_shared
+SELECT path, owner, until, low, high, holders, words FROM path_lease WHERE holders > 1 ORDER BY path, owner
 -- name: path_release
 DELETE FROM path_lease WHERE path = $1 AND owner = $2
 -- name: paths_release_all
 DELETE FROM path_lease WHERE owner = $1
 -- name: path_leases
-SELECT path, owner, until FROM path_lease ORDER BY path
+SELECT path, owner, until, low, high, holders, words FROM path_lease ORDER BY path, owner
