@@ -9,8 +9,9 @@ import pytest
 from estafette.accept.ids import first_id_at
 from estafette.app.retention import calendar_day
 from estafette.clock import DAY_US, SECOND_US, SystemClock
+from estafette.model import Door, NewMessage, Options, State, Submission
 from estafette.status.blocking import StatusPolicy
-from estafette.store import migrate
+from estafette.store import days, migrate
 from estafette.store.database import Database
 from estafette.store.opening import open_store
 
@@ -54,6 +55,25 @@ async def test_rows_move_to_their_day_when_its_partition_is_made(store: Database
     await ask(store, EVENT, first_id_at(NOW + 900 * DAY_US), NOW)  # a clock that jumped: it waits in the rest
     assert (await places(store, "event"))["event_rest"] == 1
     assert len((await store.events((0, 0), 100))[0]) == 4
+
+
+async def test_what_is_accepted_while_its_days_partition_is_made_is_kept(store: Database) -> None:
+    """The row was on its way into the rest of the table, waited there for the lock, and did not belong there any more: the mail was refused."""
+    account = await store.add_account("acme", NOW)
+    number = first_id_at(NOW) + 5
+    message = NewMessage(number, "ann@example.net", "ann@example.net", "example.net", State.QUEUED)
+    submission = Submission(number, account.id, Door.SMTP, "", "news@acme.test", "", Options(), NOW, NOW, NOW + DAY_US, b"Subject: x\r\n\r\n", (message,))
+    async with store.driver._pool.acquire() as connection:  # type: ignore[attr-defined]
+        making = connection.transaction()
+        await making.start()
+        for statement in days.creation("event", calendar_day(TODAY)):
+            await connection.execute(statement)
+        accepting = asyncio.create_task(store.accept(submission))
+        await asyncio.sleep(0.5)
+        assert not accepting.done()
+        await making.commit()
+        await accepting
+    assert await places(store, "event") == {"event_20261127": 1}
 
 
 async def test_a_past_day_goes_as_a_whole_when_nothing_waits_for_it(store: Database) -> None:
