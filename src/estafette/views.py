@@ -117,6 +117,9 @@ class Line:
     view: MessageView
     door: str
     delivered_at: int | None = None
+    site: str = ""  # the mail servers it goes to, "" = not yet routed
+    opens: int = 0
+    clicks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,7 @@ SHELL: dict[str, set[str]] = {
     "web": {
         "activity.py",
         "blocks.py",
+        "bulk.py",
         "campaigns.py",
         "contacts.py",
         "desk.py",

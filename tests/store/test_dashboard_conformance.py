@@ -136,6 +136,33 @@ async def test_the_log_is_paged_and_filtered(store: Database) -> None:
     assert await screens.attempts(other.id) == [] and (await screens.queue(999)).sites == ()
 
 
+async def test_choices_are_kept_by_name_up_to_a_number(store: Database) -> None:
+    acme, other = await store.add_account("acme", NOW), await store.add_account("other", NOW)
+    ada = await store.users.add("ada", "x", NOW)
+    assert ada is not None
+    users = store.users
+    assert await users.save_filter(ada.id, acme.id, "b", "status=spam", NOW, 2) and await users.save_filter(ada.id, acme.id, "a", "text=x", NOW, 2)
+    assert not await users.save_filter(ada.id, acme.id, "c", "text=y", NOW, 2)
+    assert await users.save_filter(ada.id, acme.id, "a", "text=z", NOW + 1, 2), "in place of the other"
+    assert await users.save_filter(ada.id, other.id, "c", "text=y", NOW, 2)
+    assert await users.filters(ada.id, acme.id) == [("a", "text=z"), ("b", "status=spam")]
+    assert await users.drop_filter(ada.id, acme.id, "b") and not await users.drop_filter(ada.id, acme.id, "b")
+    assert await users.filters(ada.id, other.id) == [("c", "text=y")]
+
+
+async def test_how_often_a_mail_was_opened_and_clicked_stands_in_its_line(store: Database) -> None:
+    acme = await store.add_account("acme", NOW)
+    await store.accept(submission(1000, acme.id, ["a@one.test", "b@one.test"]))
+    worker = await store.join("test", NOW, NOW + DAY_US)
+    for claim in await store.claim(worker.id, [Want("", (9,) * LANES)], NOW + 2000):
+        await store.settle(Settlement(claim, Outcome(OutcomeKind.DELIVERED, NOW + 3000, reply="250 ok", code=250, site="mx.one.test")))
+    marks = int(Mark.OPENED | Mark.CLICKED)
+    kinds = (EventKind.OPENED, EventKind.CLICKED, EventKind.OPENED)
+    await store.record_many([Record(1000, kind, NOW + at, marks=marks) for at, kind in enumerate(kinds)])
+    lines = (await store.screens.log(acme.id, Choice())).lines
+    assert [(line.view.id, line.opens, line.clicks) for line in lines] == [(1001, 0, 0), (1000, 2, 1)]
+
+
 async def test_marks_are_found_only_on_what_was_delivered_but_complaints_always(store: Database) -> None:
     acme = await store.add_account("acme", NOW)
     await store.accept(submission(1000, acme.id, ["a@one.test", "b@one.test"]))

@@ -1,5 +1,6 @@
 """Shelf: what the screens of the dashboard show. Nothing here counts history: lists page by key, looks are bounded in rows."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from estafette.model import Block, Reason, State
@@ -129,7 +130,7 @@ def _log(account_id: int, choice: Choice, before: int, after: int, limit: int) -
         ids = [row[0] for row in rows]
         if ids:
             found = yield Rows("log_lines", (ids, *filters))
-            fitting = [Line(view_of_row(row[:17]), row[17], row[18]) for row in (reversed(found) if is_upward else found)]
+            fitting = [Line(view_of_row(row[:17]), row[17], row[18], row[19]) for row in (reversed(found) if is_upward else found)]
             lines += fitting
             at = ids[-1]
         has_more = len(lines) > limit
@@ -137,6 +138,9 @@ def _log(account_id: int, choice: Choice, before: int, after: int, limit: int) -
         if has_more or not is_cut or (choice.since and not is_upward and lines and lines[-1].view.created_at < choice.since):
             break
     del lines[limit:]
+    if read := [line.view.id for line in lines if line.view.marks]:
+        counts = {row[0]: (int(row[1]), int(row[2])) for row in (yield Rows("log_readings", (read,)))}
+        lines = [replace(line, opens=counts[line.view.id][0], clicks=counts[line.view.id][1]) if line.view.id in counts else line for line in lines]
     edge = lines[-1].view.id if has_more else at if is_cut else None
     if is_upward:
         lines.reverse()

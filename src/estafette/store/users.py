@@ -54,6 +54,20 @@ class Users:
         """Let in, or shut out at once: sessions end."""
         return await self._driver.write(lambda: _switch(user_id, is_active))
 
+    # -- what a person keeps --------------------------------------------------------------------------------------------
+
+    async def filters(self, user_id: int, account_id: int) -> list[tuple[str, str]]:
+        """(name, query) of the choices that he keeps, by name."""
+        return [(name, query) for name, query in await self._driver.read(lambda: _rows("filter_list", (user_id, account_id)))]
+
+    async def save_filter(self, user_id: int, account_id: int, name: str, query: str, now: int, most: int) -> bool:
+        """Keep one, in place of the one of that name; False when there are `most` others already."""
+        return bool(await self._driver.write(lambda: _rows("filter_put", (user_id, account_id, name, query, now, most))))
+
+    async def drop_filter(self, user_id: int, account_id: int, name: str) -> bool:
+        """Forget one; False when there is none of that name."""
+        return bool(await self._driver.write(lambda: _rows("filter_drop", (user_id, account_id, name))))
+
     # -- roles ----------------------------------------------------------------------------------------------------------
 
     async def set_role(self, user_id: int, account_id: int, role: Role) -> None:

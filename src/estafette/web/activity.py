@@ -4,6 +4,9 @@ from typing import Final
 
 from starlette.responses import Response
 
+from estafette.stats.providers import provider_of
+from estafette.views import Line
+from estafette.web.bulk import clean_query, done_of
 from estafette.web.choosing import PERIODS, choice_of, read_filters
 from estafette.web.desk import Visit, account_url
 from estafette.web.rendering import ROOT
@@ -23,12 +26,21 @@ async def activity(visit: Visit) -> Response:
     campaign = await visit.store.screens.campaign(visit.account_id, filters.campaign) if filters.campaign else None
     kept = {"status": filters.status, "text": filters.text, "domain": filters.domain, "campaign": filters.campaign, "error": filters.error,
             "source": filters.door, "period": filters.period, "from": visit.query("from"), "to": visit.query("to")}  # fmt: skip
+    assert visit.sign_in is not None
+    saved = await visit.store.users.filters(visit.sign_in.user.id, visit.account_id)
     return visit.page(
-        "activity.html", log=log, filters=filters, campaign=campaign, kept=kept, periods=list(PERIODS), statuses=STATUSES.values(),
+        "activity.html", log=log, saved=[(name, visit.url("activity") + "?" + query) for name, query in saved],
+        is_kept=bool(clean_query(visit.request.url.query)), bulk=done_of(visit.query("done_of")), provider=_provider,
+        filters=filters, campaign=campaign, kept=kept, periods=list(PERIODS), statuses=STATUSES.values(),
         older=visit.url("activity", **kept, before=log.older) if log.older else "",
         newer=visit.url("activity", **kept, after=log.newer) if log.newer else "",
         plain=visit.url("activity"), is_live=not before and not after, drop=lambda name, value="": visit.url("activity", **_without(kept, name, value)),
     )  # fmt: skip
+
+
+def _provider(line: Line) -> str:
+    """The mailbox provider that the message went to, "" while nobody knows."""
+    return provider_of(line.site, line.view.recipient.rpartition("@")[2].lower()) if not line.site.startswith("@") else ""
 
 
 def _without(kept: dict[str, object], name: str, value: str) -> dict[str, object]:

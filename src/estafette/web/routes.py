@@ -10,6 +10,7 @@ from starlette.routing import Route
 from estafette.web import (
     activity,
     blocks,
+    bulk,
     campaigns,
     contacts,
     domains,
@@ -61,6 +62,8 @@ OF_ACCOUNT: Final[tuple[tuple[str, str, Endpoint, May], ...]] = (
     ("GET", "/live", live.live, May.READ),
     ("GET", "/search", activity.search, May.READ),
     ("GET", "/activity", activity.activity, May.READ),
+    ("POST", "/activity", bulk.bulk, May.READ),
+    ("POST", "/activity/filters", bulk.save, May.READ),
     ("GET", "/messages/{id:int}", message.message, May.READ),
     ("GET", "/messages/{id:int}/preview", message.preview, May.CONTENT),
     ("GET", "/messages/{id:int}/source", message.source, May.CONTENT),

@@ -19,7 +19,7 @@ SELECT id FROM message WHERE address_key = $4 AND +account_id = $1 AND id > $2 O
 -- Of these messages those that fit. A complaint counts whatever became of the message since; other marks while it is delivered.
 SELECT m.id, m.account_id, m.submission_id, m.recipient, s.author, s.subject, m.state, m.marks, m.related_to, m.error,
        COALESCE(c.name, ''), s.custom_id, m.attempts, m.created_at, m.updated_at, q.due_at, q.deadline_at, s.door,
-       (SELECT e.at FROM event e WHERE e.message_id = m.id AND e.kind = 'delivered' ORDER BY e.id LIMIT 1)
+       (SELECT e.at FROM event e WHERE e.message_id = m.id AND e.kind = 'delivered' ORDER BY e.id LIMIT 1), m.site
 FROM message m JOIN submission s ON s.id = m.submission_id
 LEFT JOIN campaign c ON c.id = s.campaign_id
 LEFT JOIN queue q ON q.message_id = m.id
@@ -32,6 +32,10 @@ WHERE m.id IN {ints:$1}
   AND (CAST($9 AS TEXT) = '' OR s.door = $9)
   AND (CAST($10 AS BIGINT) = 0 OR m.created_at >= $10) AND (CAST($11 AS BIGINT) = 0 OR m.created_at < $11)
 ORDER BY m.id DESC
+-- name: log_readings
+-- How often each of these messages was opened and clicked.
+SELECT message_id, SUM(CASE WHEN kind = 'opened' THEN 1 ELSE 0 END), SUM(CASE WHEN kind = 'clicked' THEN 1 ELSE 0 END)
+FROM event WHERE message_id IN {ints:$1} AND kind IN ('opened', 'clicked') GROUP BY message_id
 -- name: campaign_last_id
 SELECT COALESCE((SELECT max(m.id) FROM message m WHERE m.submission_id = (SELECT max(s.id) FROM submission s WHERE s.campaign_id = $1 AND s.campaign_id <> 0)), 0)
 -- name: message_page

@@ -36,6 +36,15 @@ SELECT id, name, 'owner' FROM account ORDER BY name LIMIT 1000
 -- name: role_members
 SELECT u.id, u.name, u.language, u.is_admin, u.is_active, u.sealed_totp IS NOT NULL, u.created_at, r.role
 FROM dashboard_role r JOIN dashboard_user u ON u.id = r.user_id WHERE r.account_id = $1 ORDER BY u.name LIMIT 1000
+-- name: filter_list
+SELECT name, query FROM saved_filter WHERE user_id = $1 AND account_id = $2 ORDER BY name LIMIT 200
+-- name: filter_put
+INSERT INTO saved_filter (user_id, account_id, name, query, created_at)
+SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS BIGINT) WHERE (SELECT count(*) FROM saved_filter WHERE user_id = $1 AND account_id = $2 AND name <> $3) < $6
+ON CONFLICT (user_id, account_id, name) DO UPDATE SET query = excluded.query, created_at = excluded.created_at
+RETURNING name
+-- name: filter_drop
+DELETE FROM saved_filter WHERE user_id = $1 AND account_id = $2 AND name = $3 RETURNING name
 -- name: session_put
 INSERT INTO dashboard_session (token_sha256, user_id, created_at, seen_at, until, peer, agent) VALUES ($1, $2, $3, $3, $4, $5, $6)
 -- name: session_get

@@ -34,7 +34,7 @@ const live = document.querySelector("[data-live]");
 if (live && window.htmx) {
   let paused = false, last = 0, waiting = false;
   const tick = () => {
-    if (paused || document.hidden) return;
+    if (paused || document.hidden || document.querySelector("[data-pick]:checked")) return;  // what somebody ticked must not vanish
     const rest = 500 - (Date.now() - last);
     if (rest > 0) { if (!waiting) { waiting = true; setTimeout(() => { waiting = false; tick(); }, rest); } return; }
     last = Date.now();
