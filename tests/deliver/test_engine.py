@@ -1,6 +1,7 @@
 """The engine on a real store and real sockets: nothing is lost, doubled or forgotten."""
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,10 @@ async def test_the_whole_way(tmp_path: Path) -> None:
         await r.put("a@dest.example", "b@same.example", "c@two.example")
         assert set((await r.settled()).values()) == {"delivered"}
         assert len(r.mx.mails) == 3
+        with sqlite3.connect(next(tmp_path.glob("*.db"))) as connection:
+            sites = dict(connection.execute("SELECT recipient, site FROM message"))
+        assert sites == {"a@dest.example": "mx.dest.example", "b@same.example": "mx.dest.example", "c@two.example": sites["c@two.example"]}
+        assert sites["c@two.example"], "a message that was routed in memory says where it went, or no figure knows its provider"
 
 
 async def test_a_fault_of_ours_while_connecting_gives_the_message_back(tmp_path: Path) -> None:

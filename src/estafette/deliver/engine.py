@@ -293,6 +293,7 @@ class Engine:
         await self.leases.try_take(name)
         site = self._site_of(name)
         if site is not None and (site.has_room or all(item.claim.site == name for item in items)):
+            self._holdings.name_site(items, name)
             site.add(items)
         else:
             await self._holdings.release(items, name)

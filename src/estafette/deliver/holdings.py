@@ -8,7 +8,7 @@ we were told that it failed, a bug) goes back to the queue: nothing can stay cla
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from estafette import maillog
@@ -52,6 +52,12 @@ class Holdings:
     def hold(self, claims: Iterable[Claimed]) -> None:
         """These are ours now."""
         self._ours.update((claim.message_id, claim) for claim in claims)
+
+    def name_site(self, items: Iterable[Item], site: str) -> None:
+        """Their site is known now; what is written of them later says so (message.site, and with it the provider in every figure)."""
+        for item in items:
+            if item.claim.site != site and self._ours.get(item.claim.message_id) is item.claim:
+                item.claim = self._ours[item.claim.message_id] = replace(item.claim, site=site)
 
     async def settle(self, item: Item, outcome: Outcome) -> None:
         """Write an outcome; never raises. While the store cannot, we keep it and try again: what a server answered must not be forgotten."""
